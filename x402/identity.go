@@ -38,7 +38,7 @@ func (p Payment) Identity() (Identity, error) {
 		Permit2       *onceEVM `json:"permit2Authorization"`
 		Transaction   string   `json:"transaction"`
 	}
-	if _, err := decodeObject(p.Payload.Payload, &payload); err != nil {
+	if _, err := DecodeObject(p.Payload.Payload, &payload); err != nil {
 		return Identity{}, memberError("payload", err)
 	}
 	switch {
@@ -67,7 +67,7 @@ type onceEVM struct {
 
 // UnmarshalJSON matches names to the letter, as the scheme does.
 func (o *onceEVM) UnmarshalJSON(data []byte) error {
-	_, err := decodeObject(data, o)
+	_, err := DecodeObject(data, o)
 	return err
 }
 

@@ -47,7 +47,7 @@ func (r ResourceInfo) MarshalJSON() ([]byte, error) { return encodeObject(&r, r.
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *ResourceInfo) UnmarshalJSON(data []byte) error {
 	var v ResourceInfo
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	v.Unknown = unknown
 	*r = v
 	return err
@@ -71,7 +71,7 @@ func (r PaymentRequirements) MarshalJSON() ([]byte, error) { return encodeObject
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *PaymentRequirements) UnmarshalJSON(data []byte) error {
 	var v PaymentRequirements
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	v.Unknown = unknown
 	*r = v
 	return err
@@ -107,7 +107,7 @@ func (p *PaymentRequired) UnmarshalJSON(data []byte) error {
 		return unmarshalRequiredV1(data, p)
 	}
 	var v PaymentRequired
-	if v.Unknown, err = decodeObject(data, &v); err != nil {
+	if v.Unknown, err = DecodeObject(data, &v); err != nil {
 		return err
 	}
 	*p = v
@@ -144,7 +144,7 @@ func (p *PaymentPayload) UnmarshalJSON(data []byte) error {
 		return unmarshalPayloadV1(data, p)
 	}
 	var v PaymentPayload
-	if v.Unknown, err = decodeObject(data, &v); err != nil {
+	if v.Unknown, err = DecodeObject(data, &v); err != nil {
 		return err
 	}
 	if len(v.Payload) == 0 {
@@ -179,7 +179,7 @@ func (r VerifyResponse) MarshalJSON() ([]byte, error) { return encodeObject(&r, 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *VerifyResponse) UnmarshalJSON(data []byte) error {
 	var v VerifyResponse
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	v.Unknown = unknown
 	*r = v
 	return err
@@ -206,7 +206,7 @@ func (r SettleResponse) MarshalJSON() ([]byte, error) { return encodeObject(&r, 
 // UnmarshalJSON implements [json.Unmarshaler]. A v1 network name is translated.
 func (r *SettleResponse) UnmarshalJSON(data []byte) error {
 	var v SettleResponse
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	v.Unknown = unknown
 	v.Network = fromWire(string(v.Network))
 	*r = v
@@ -233,7 +233,7 @@ func (k Kind) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements [json.Unmarshaler].
 func (k *Kind) UnmarshalJSON(data []byte) error {
 	var v Kind
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	v.Unknown = unknown
 	if v.Version == V1 {
 		v.Network = fromWire(string(v.Network))
@@ -267,7 +267,7 @@ func (s Supported) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements [json.Unmarshaler].
 func (s *Supported) UnmarshalJSON(data []byte) error {
 	var v Supported
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	v.Unknown = unknown
 	*s = v
 	return err
@@ -288,7 +288,7 @@ func versionOf(data []byte) (int, error) {
 	var v struct {
 		Version int `json:"x402Version"`
 	}
-	if _, err := decodeObject(data, &v); err != nil {
+	if _, err := DecodeObject(data, &v); err != nil {
 		return 0, err
 	}
 	if v.Version != V1 && v.Version != V2 {

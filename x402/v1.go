@@ -60,7 +60,7 @@ func (r PaymentRequirements) MarshalV1(resource ResourceInfo) ([]byte, error) {
 // UnmarshalRequirementsV1 reads a v1 requirement and the resource in it.
 func UnmarshalRequirementsV1(data []byte) (PaymentRequirements, ResourceInfo, error) {
 	var v requirementsV1
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	if err != nil {
 		return PaymentRequirements{}, ResourceInfo{}, err
 	}
@@ -101,7 +101,7 @@ func marshalRequiredV1(p PaymentRequired) ([]byte, error) {
 
 func unmarshalRequiredV1(data []byte, p *PaymentRequired) error {
 	var v requiredV1
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func marshalPayloadV1(p PaymentPayload) ([]byte, error) {
 
 func unmarshalPayloadV1(data []byte, p *PaymentPayload) error {
 	var v payloadV1
-	unknown, err := decodeObject(data, &v)
+	unknown, err := DecodeObject(data, &v)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (p *Payment) UnmarshalJSON(data []byte) error {
 		Payload      *PaymentPayload `json:"paymentPayload"`
 		Requirements json.RawMessage `json:"paymentRequirements"`
 	}
-	if _, err := decodeObject(data, &v); err != nil {
+	if _, err := DecodeObject(data, &v); err != nil {
 		return err
 	}
 	switch {

@@ -43,11 +43,11 @@ func wireFields(t reflect.Type) []field {
 	return fields
 }
 
-// decodeObject reads a JSON object into the tagged fields of the struct v
+// DecodeObject reads a JSON object into the tagged fields of the struct v
 // points to. Names match to the letter (encoding/json ignores case, which
 // would let two spellings of one field disagree), a null is as good as absent,
 // and members without a field are returned.
-func decodeObject(data []byte, v any) (Unknown, error) {
+func DecodeObject(data []byte, v any) (Unknown, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {
 		return nil, err

@@ -1,0 +1,3 @@
+// Package evm is scheme exact on EVM chains without a chain: it signs, decodes
+// and checks payments by EIP-3009, offline. Nothing in it opens a connection.
+package evm

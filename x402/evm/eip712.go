@@ -1,0 +1,53 @@
+package evm
+
+import (
+	"encoding/binary"
+
+	"github.com/v402/v402/x402"
+)
+
+// Domain is what EIP-712 signatures of a token are bound to: the token's
+// contract on one chain, under the name and version that the contract uses.
+type Domain struct {
+	Name     string // such as "USD Coin"; not the symbol
+	Version  string // such as "2"
+	ChainID  uint64
+	Contract Address
+}
+
+var domainType = Keccak256([]byte("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"))
+
+// Separator is the domain separator: what the token's DOMAIN_SEPARATOR()
+// returns.
+func (d Domain) Separator() Hash {
+	name, version := Keccak256([]byte(d.Name)), Keccak256([]byte(d.Version))
+	b := make([]byte, 0, 5*32)
+	b = append(b, domainType[:]...)
+	b = append(b, name[:]...)
+	b = append(b, version[:]...)
+	b = appendUint(b, d.ChainID)
+	b = appendAddress(b, d.Contract)
+	return Keccak256(b)
+}
+
+// typedDigest is what a wallet signs for a struct hash (EIP-712).
+func typedDigest(separator, structHash Hash) Hash {
+	return Keccak256([]byte{0x19, 0x01}, separator[:], structHash[:])
+}
+
+// appendUint appends n as an ABI word of 32 bytes.
+func appendUint(b []byte, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, make([]byte, 24)...), n)
+}
+
+// appendAddress appends a as an ABI word of 32 bytes.
+func appendAddress(b []byte, a Address) []byte {
+	return append(append(b, make([]byte, 12)...), a[:]...)
+}
+
+// appendAmount appends a as an ABI word of 32 bytes.
+func appendAmount(b []byte, a x402.Amount) []byte {
+	var word [32]byte
+	a.Big().FillBytes(word[:]) // an Amount has 256 bits at most
+	return append(b, word[:]...)
+}
