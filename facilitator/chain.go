@@ -32,7 +32,9 @@ type Chain interface {
 	Verify(ctx context.Context, t Transfer) error
 	// Settle carries a settlement that the journal holds as Reserved, leased to
 	// this process, to its end, and returns it. If ctx ends first the work goes
-	// on and the settlement is returned as it stands.
+	// on and the settlement is returned as it stands. After an error the caller
+	// asks again for as long as the settlement is Reserved; from Submitted on,
+	// Run follows it.
 	Settle(ctx context.Context, s Settlement) (Settlement, error)
 	// FindSettled looks for a transaction by anybody that made the transfer.
 	// It returns nil if there is none.

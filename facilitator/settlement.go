@@ -1,6 +1,7 @@
 package facilitator
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/v402/v402/x402"
@@ -59,9 +60,10 @@ type Settlement struct {
 }
 
 // Response is the answer to POST /settle for s as it stands: success once it is
-// confirmed, settlement_pending with the hash until it is final.
+// confirmed, settlement_pending with the hash until it is final. Its Extra
+// names the settlement, for GET /settlements/{id}.
 func (s *Settlement) Response() x402.SettleResponse {
-	r := x402.SettleResponse{Payer: s.Payer, Network: s.Network, Transaction: s.Transaction}
+	r := x402.SettleResponse{Payer: s.Payer, Network: s.Network, Transaction: s.Transaction, Extra: s.extra()}
 	switch s.State {
 	case Confirmed:
 		r.Success = true
@@ -72,4 +74,14 @@ func (s *Settlement) Response() x402.SettleResponse {
 		r.ErrorMessage = x402.ReasonSettlementPending.Description()
 	}
 	return r
+}
+
+func (s *Settlement) extra() json.RawMessage {
+	j, err := json.Marshal(struct {
+		ID string `json:"settlement"`
+	}{s.ID})
+	if err != nil {
+		panic(err) // one string
+	}
+	return j
 }
