@@ -1,0 +1,154 @@
+package evm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// node is the chain as seen through one or several endpoints.
+type node struct {
+	timeout   time.Duration
+	now       func() time.Time
+	endpoints []*endpoint
+}
+
+type endpoint struct {
+	url    string
+	client *rpc.Client
+
+	mu        sync.Mutex
+	downUntil time.Time
+}
+
+// downFor is how long an endpoint that failed is asked last.
+const downFor = 10 * time.Second
+
+func newNode(cfg Config) (*node, error) {
+	n := &node{timeout: cfg.RPCTimeout, now: cfg.Now}
+	for _, url := range cfg.URLs {
+		client, err := rpc.DialOptions(context.Background(), url, rpc.WithHTTPClient(cfg.HTTP))
+		if err != nil {
+			return nil, fmt.Errorf("evm: RPC URL of %s: %w", cfg.Network, err)
+		}
+		n.endpoints = append(n.endpoints, &endpoint{url: url, client: client})
+	}
+	return n, nil
+}
+
+// query is one JSON-RPC request; result is a pointer.
+type query struct {
+	method string
+	args   []any
+	result any
+	err    error // of this request alone
+	spare  bool  // an error of this request does not matter to the others
+}
+
+// read asks all queries in one round trip, of the first endpoint that answers
+// every one of them. Queries must be free of side effects.
+func (n *node) read(ctx context.Context, queries ...*query) error {
+	var errs []error
+	for _, e := range n.order() {
+		err := n.ask(ctx, e, queries)
+		for _, q := range queries {
+			if err == nil && q.err != nil && !q.spare {
+				err = fmt.Errorf("%s: %w", q.method, q.err)
+			}
+		}
+		e.mark(err, n.now())
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return fmt.Errorf("evm: no endpoint answers: %w", errors.Join(errs...))
+}
+
+// send hands transactions to the chain in one round trip, and to the next
+// endpoint where one could not be reached: the same transaction twice is one
+// transaction. Each query has its own error; the error returned means that
+// nobody is known to have taken any of them.
+func (n *node) send(ctx context.Context, queries []*query) error {
+	var errs []error
+	for _, e := range n.order() {
+		err := n.ask(ctx, e, queries)
+		e.mark(err, n.now())
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return fmt.Errorf("evm: no endpoint takes the transaction: %w", errors.Join(errs...))
+}
+
+// ask makes one HTTP request.
+func (n *node) ask(ctx context.Context, e *endpoint, queries []*query) error {
+	ctx, cancel := context.WithTimeout(ctx, n.timeout)
+	defer cancel()
+	if len(queries) == 1 {
+		q := queries[0]
+		q.err = e.client.CallContext(ctx, q.result, q.method, q.args...)
+		if answered(q.err) {
+			return nil
+		}
+		return q.err
+	}
+	elems := make([]rpc.BatchElem, len(queries))
+	for i, q := range queries {
+		elems[i] = rpc.BatchElem{Method: q.method, Args: q.args, Result: q.result}
+	}
+	if err := e.client.BatchCallContext(ctx, elems); err != nil {
+		return err
+	}
+	for i, q := range queries {
+		q.err = elems[i].Error
+	}
+	return nil
+}
+
+// answered says whether err, if any, is the node's own answer.
+func answered(err error) bool {
+	var answer rpc.Error
+	return err == nil || errors.As(err, &answer)
+}
+
+// order lists the endpoints, those that failed lately last.
+func (n *node) order() []*endpoint {
+	if len(n.endpoints) == 1 {
+		return n.endpoints
+	}
+	now := n.now()
+	var up, down []*endpoint
+	for _, e := range n.endpoints {
+		if e.isDown(now) {
+			down = append(down, e)
+		} else {
+			up = append(up, e)
+		}
+	}
+	return append(up, down...)
+}
+
+func (e *endpoint) isDown(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return now.Before(e.downUntil)
+}
+
+func (e *endpoint) mark(err error, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		e.downUntil = time.Time{}
+	} else {
+		e.downUntil = now.Add(downFor)
+	}
+}

@@ -1,0 +1,128 @@
+package evm
+
+import (
+	"context"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	x402evm "github.com/v402/v402/x402/evm"
+)
+
+// The creation code of contracts/Simulation.sol, which says what it does.
+//
+//go:generate node contracts/compile.mjs
+//go:embed contracts/Simulation.hex
+var simulationHex string
+
+var simulationCode = func() []byte {
+	code, err := hex.DecodeString(strings.TrimSpace(simulationHex))
+	if err != nil {
+		panic(err) // the file above is broken
+	}
+	return code
+}()
+
+const (
+	maxTrials     = 64 // in one eth_call; EIP-3860 limits its size
+	maxTrialCalls = 2  // eth_calls under way at once
+)
+
+// trial is one payment to try; its fields are those of Simulation.Payment.
+type trial struct {
+	Token common.Address
+	From  common.Address
+	To    common.Address
+	Nonce [32]byte
+	Data  []byte
+}
+
+func trialOf(e *x402evm.Exact) trial {
+	a := &e.Authorization
+	return trial{common.Address(e.Asset), common.Address(a.From), common.Address(a.To), a.Nonce, e.Calldata()}
+}
+
+// outcome is what came of it; its fields are those of Simulation.Outcome.
+type outcome struct {
+	Success   bool
+	Deployed  bool
+	Supported bool
+	Used      bool
+	Received  *big.Int
+	Balance   *big.Int
+	Gas       *big.Int
+	Separator [32]byte
+	Result    []byte
+	Name      []byte
+	Version   []byte
+}
+
+var (
+	trialsABI   = tupleABI("tuple[]", "token address,from address,to address,nonce bytes32,data bytes")
+	outcomesABI = abi.Arguments{{Type: mustType("bytes[]", nil)}}
+	outcomeABI  = tupleABI("tuple", "success bool,deployed bool,supported bool,used bool,received uint256,balance uint256,"+
+		"gas uint256,separator bytes32,result bytes,name bytes,version bytes")
+)
+
+func tupleABI(kind, fields string) abi.Arguments {
+	var parts []abi.ArgumentMarshaling
+	for f := range strings.SplitSeq(fields, ",") {
+		name, typ, _ := strings.Cut(f, " ")
+		parts = append(parts, abi.ArgumentMarshaling{Name: name, Type: typ})
+	}
+	return abi.Arguments{{Type: mustType(kind, parts)}}
+}
+
+func mustType(kind string, parts []abi.ArgumentMarshaling) abi.Type {
+	t, err := abi.NewType(kind, "", parts)
+	if err != nil {
+		panic(err) // the tables above are wrong
+	}
+	return t
+}
+
+// try is the work of c.trials: one eth_call for all of them.
+func (c *Chain) try(ctx context.Context, trials []trial) ([]outcome, error) {
+	args, err := trialsABI.Pack(trials)
+	if err != nil {
+		return nil, err
+	}
+	var answer hexutil.Bytes
+	call := map[string]any{
+		"from": c.relayers[0].address,
+		"data": hexutil.Bytes(append(simulationCode[:len(simulationCode):len(simulationCode)], args...)),
+	}
+	queries := []*query{{method: "eth_call", args: []any{call, "latest"}, result: &answer}}
+	news := c.staleNews()
+	if err := c.node.read(ctx, append(queries, news.queries...)...); err != nil {
+		return nil, err
+	}
+	c.learn(news)
+	return decodeOutcomes(answer, len(trials))
+}
+
+func decodeOutcomes(answer []byte, n int) ([]outcome, error) {
+	values, err := outcomesABI.Unpack(answer)
+	if err != nil {
+		return nil, fmt.Errorf("evm: answer of the simulation: %w", err)
+	}
+	raw := values[0].([][]byte)
+	if len(raw) != n {
+		return nil, fmt.Errorf("evm: the simulation answers for %d payments, not %d", len(raw), n)
+	}
+	out := make([]outcome, n)
+	for i, b := range raw {
+		values, err := outcomeABI.Unpack(b)
+		if err != nil {
+			return nil, fmt.Errorf("evm: outcome of payment %d in the simulation: %w", i, err)
+		}
+		out[i] = *abi.ConvertType(values[0], new(outcome)).(*outcome)
+	}
+	return out, nil
+}
