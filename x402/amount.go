@@ -57,7 +57,10 @@ func ParseAtomic(s string) (Amount, error) {
 // and ErrOverflow above 2^256-1.
 func ParseAmount(s string, decimals int) (Amount, error) {
 	whole, frac, point := strings.Cut(s, ".")
-	if decimals < 0 || !isDigits(whole) || (point && !isDigits(frac)) || (len(whole) > 1 && whole[0] == '0') {
+	if decimals < 0 || decimals >= maxAmountDigits {
+		return Amount{}, fmt.Errorf("%w: an asset of %d decimals", ErrSyntax, decimals)
+	}
+	if !isDigits(whole) || (point && !isDigits(frac)) || (len(whole) > 1 && whole[0] == '0') {
 		return Amount{}, fmt.Errorf("%w: %q", ErrSyntax, clip(s))
 	}
 	if len(frac) > decimals {

@@ -64,11 +64,3 @@ func ReasonOf(err error, fallback Reason) Reason {
 		return fallback
 	}
 }
-
-func fieldOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Field
-	}
-	return ""
-}

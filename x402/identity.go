@@ -1,11 +1,9 @@
 package x402
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"strings"
 )
 
@@ -28,38 +26,51 @@ func (id Identity) String() string {
 // (never by signature, which others can alter), Solana transactions by the
 // hash of their message (never with its signatures), anything else by the hash
 // of the payload. Network and asset are those of the requirements.
+//
+// What could be read in two ways is refused, with an *[Error]: if somebody else
+// read it the other way, one payment would have two identities.
 func (p Payment) Identity() (Identity, error) {
 	id := Identity{Network: p.Requirements.Network, Asset: p.Requirements.Asset}
-	if id.Network.Namespace() == "eip155" {
+	evm := id.Network.Namespace() == "eip155"
+	if evm {
 		id.Asset = strings.ToLower(id.Asset)
 	}
 	var payload struct {
 		Authorization *onceEVM `json:"authorization"`
 		Permit2       *onceEVM `json:"permit2Authorization"`
-		Transaction   string   `json:"transaction"`
+		Transaction   *string  `json:"transaction"`
 	}
-	if _, err := DecodeObject(p.Payload.Payload, &payload); err != nil {
+	unknown, err := DecodeObject(p.Payload.Payload, &payload)
+	if err != nil {
 		return Identity{}, memberError("payload", err)
 	}
-	switch {
-	case payload.Authorization != nil:
-		id.Payer, id.Nonce = payload.Authorization.key()
-	case payload.Permit2 != nil:
-		id.Payer, id.Nonce = payload.Permit2.key()
-		id.Nonce = "permit2:" + id.Nonce
-	case payload.Transaction != "":
-		id.Nonce = messageHash(payload.Transaction)
-	default:
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, p.Payload.Payload); err != nil {
-			return Identity{}, &Error{Reason: ReasonInvalidPayload, Field: "payload", Err: err}
+	kinds := 0
+	for _, there := range []bool{payload.Authorization != nil, payload.Permit2 != nil, payload.Transaction != nil} {
+		if there {
+			kinds++
 		}
-		id.Nonce = hash(compact.Bytes())
+	}
+	switch {
+	case kinds > 1:
+		err = Refuse(ReasonInvalidPayload, "", "it holds two payments at once")
+	case payload.Authorization != nil:
+		id.Payer, id.Nonce, err = payload.Authorization.identity("authorization", evm, hexNonce)
+	case payload.Permit2 != nil:
+		id.Payer, id.Nonce, err = payload.Permit2.identity("permit2Authorization", evm, permit2Nonce)
+	case payload.Transaction != nil:
+		id.Nonce, err = messageHash(*payload.Transaction)
+	default:
+		var sorted []byte
+		sorted, err = encodeObject(&struct{}{}, unknown)
+		id.Nonce = hash(sorted)
+	}
+	if err != nil {
+		return Identity{}, memberError("payload", err)
 	}
 	return id, nil
 }
 
-// onceEVM is what makes an EVM authorization usable once.
+// onceEVM is what makes an authorization usable once.
 type onceEVM struct {
 	From  string `json:"from"`
 	Nonce string `json:"nonce"`
@@ -71,16 +82,42 @@ func (o *onceEVM) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-func (o *onceEVM) key() (payer, nonce string) {
-	return strings.ToLower(o.From), strings.TrimPrefix(strings.ToLower(o.Nonce), "0x")
+// identity is o in the one spelling that stands for all, on EVM chains. Other
+// chains borrow the shape of the payload with nonces of their own.
+func (o *onceEVM) identity(name string, evm bool, canonical func(string) (string, bool)) (payer, nonce string, err error) {
+	if o.From == "" || evm && !isHex(o.From, 40) {
+		return "", "", Refuse(ReasonInvalidPayload, name+".from", "not an address")
+	}
+	if !evm {
+		if o.Nonce == "" {
+			return "", "", Refuse(ReasonInvalidPayload, name+".nonce", "missing")
+		}
+		return o.From, o.Nonce, nil
+	}
+	nonce, ok := canonical(o.Nonce)
+	if !ok {
+		return "", "", Refuse(ReasonInvalidPayload, name+".nonce", "not a nonce in its usual form")
+	}
+	return strings.ToLower(o.From), nonce, nil
+}
+
+// hexNonce reads the nonce of EIP-3009: "0x" and 64 digits.
+func hexNonce(s string) (string, bool) {
+	return strings.ToLower(strings.TrimPrefix(s, "0x")), isHex(s, 64)
+}
+
+// permit2Nonce reads the nonce of Permit2, a decimal number of 256 bits.
+func permit2Nonce(s string) (string, bool) {
+	_, err := ParseAtomic(s)
+	return "permit2:" + s, err == nil
 }
 
 // messageHash hashes a Solana wire transaction without its signatures: a
 // compact-u16 count, then 64 bytes for each (Solana transaction format).
-func messageHash(transaction string) string {
+func messageHash(transaction string) (string, error) {
 	raw, err := base64.StdEncoding.DecodeString(transaction)
 	if err != nil {
-		return hash([]byte(transaction))
+		return "", Refuse(ReasonInvalidPayload, "transaction", "not padded standard base64")
 	}
 	count, n := 0, 0
 	for n < len(raw) && n < 3 {
@@ -90,10 +127,11 @@ func messageHash(transaction string) string {
 			break
 		}
 	}
-	if start := n + 64*count; start < len(raw) {
-		return hash(raw[start:])
+	start := n + 64*count
+	if start >= len(raw) {
+		return "", Refuse(ReasonInvalidPayload, "transaction", "no message after the signatures")
 	}
-	return hash(raw)
+	return hash(raw[start:]), nil
 }
 
 func hash(b []byte) string {

@@ -105,10 +105,11 @@ func (n Network) Namespace() string {
 	return space
 }
 
-// ChainID is the EVM chain ID; ok is false on other namespaces.
+// ChainID is the EVM chain ID; ok is false on other namespaces and for what is
+// not the usual form of a number.
 func (n Network) ChainID() (id uint64, ok bool) {
 	ref, ok := strings.CutPrefix(string(n), "eip155:")
-	if !ok {
+	if !ok || !n.valid() {
 		return 0, false
 	}
 	id, err := strconv.ParseUint(ref, 10, 64)

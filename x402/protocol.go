@@ -3,7 +3,6 @@ package x402
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -281,18 +280,4 @@ func (s *Supported) Kind(version int, scheme string, network Network) (Kind, boo
 		}
 	}
 	return Kind{}, false
-}
-
-// versionOf peeks at x402Version.
-func versionOf(data []byte) (int, error) {
-	var v struct {
-		Version int `json:"x402Version"`
-	}
-	if _, err := DecodeObject(data, &v); err != nil {
-		return 0, err
-	}
-	if v.Version != V1 && v.Version != V2 {
-		return 0, &Error{Reason: ReasonInvalidVersion, Field: "x402Version", Err: fmt.Errorf("%d is not 1 or 2", v.Version)}
-	}
-	return v.Version, nil
 }

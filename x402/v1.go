@@ -3,6 +3,7 @@ package x402
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 )
 
 // requirementsV1 is a v1 entry of "accepts": the resource stands in each.
@@ -109,7 +110,7 @@ func unmarshalRequiredV1(data []byte, p *PaymentRequired) error {
 	for i, j := range v.Accepts {
 		r, resource, err := UnmarshalRequirementsV1(j)
 		if err != nil {
-			return err
+			return memberError(fmt.Sprintf("accepts[%d]", i), err)
 		}
 		if i == 0 {
 			out.Resource = resource
@@ -118,6 +119,12 @@ func unmarshalRequiredV1(data []byte, p *PaymentRequired) error {
 	}
 	*p = out
 	return nil
+}
+
+// MarshalV1 writes r as v1 has it: with the v1 name of the network.
+func (r SettleResponse) MarshalV1() ([]byte, error) {
+	r.Network = Network(toWireV1(r.Network))
+	return r.MarshalJSON()
 }
 
 type payloadV1 struct {
@@ -208,7 +215,9 @@ func (p *Payment) UnmarshalJSON(data []byte) error {
 		err = json.Unmarshal(v.Requirements, &out.Requirements)
 	}
 	if err != nil {
-		return &Error{Reason: ReasonInvalidRequirements, Field: fieldOf(err), Err: err}
+		e := memberError("paymentRequirements", err)
+		e.Reason = ReasonInvalidRequirements
+		return e
 	}
 	*p = out
 	return nil

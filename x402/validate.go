@@ -1,7 +1,6 @@
 package x402
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -92,14 +91,19 @@ func invalid(field, message string) *Error {
 func (n Network) validAddress(s string) bool {
 	switch n.Namespace() {
 	case "eip155":
-		digits, ok := strings.CutPrefix(s, "0x")
-		return ok && len(digits) == 40 && strings.Trim(strings.ToLower(digits), "0123456789abcdef") == ""
+		return isHex(s, 40)
 	case "solana":
 		const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 		return len(s) >= 32 && len(s) <= 44 && strings.Trim(s, base58) == ""
 	default:
 		return !strings.ContainsAny(s, " \t\r\n")
 	}
+}
+
+// isHex says whether s is "0x" and n hexadecimal digits of any case.
+func isHex(s string, n int) bool {
+	digits, ok := strings.CutPrefix(s, "0x")
+	return ok && len(digits) == n && strings.Trim(digits, "0123456789abcdefABCDEF") == ""
 }
 
 // printable says whether s holds printable ASCII only.
@@ -112,7 +116,7 @@ func printable(s string) bool {
 	return true
 }
 
+// isObject says whether raw is one well-formed JSON object.
 func isObject(raw []byte) bool {
-	raw = bytes.TrimLeft(raw, " \t\r\n")
-	return len(raw) > 0 && raw[0] == '{'
+	return eachMember(raw, func(_, _ []byte) error { return nil }) == nil
 }

@@ -2,11 +2,13 @@ package x402
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -21,7 +23,12 @@ type field struct {
 	index     int
 	omitEmpty bool
 	omitZero  bool
+	decode    decoder
 }
+
+// decoder reads a JSON value that is known to be well-formed, and not null,
+// into v.
+type decoder func(raw []byte, v reflect.Value) error
 
 var fieldsOf sync.Map // reflect.Type → []field
 
@@ -37,57 +44,216 @@ func wireFields(t reflect.Type) []field {
 			continue
 		}
 		name, opts, _ := strings.Cut(tag, ",")
-		fields = append(fields, field{name, i, strings.Contains(opts, "omitempty"), strings.Contains(opts, "omitzero")})
+		fields = append(fields, field{
+			name: name, index: i,
+			omitEmpty: strings.Contains(opts, "omitempty"), omitZero: strings.Contains(opts, "omitzero"),
+			decode: decoderOf(t.Field(i).Type),
+		})
 	}
 	fieldsOf.Store(t, fields)
 	return fields
 }
 
 // DecodeObject reads a JSON object into the tagged fields of the struct v
-// points to. Names match to the letter (encoding/json ignores case, which
-// would let two spellings of one field disagree), a null is as good as absent,
-// and members without a field are returned.
+// points to. It is stricter than encoding/json, so that no two readers of one
+// payment can disagree: names match to the letter, and a name that stands twice
+// is an error. A null is as good as absent, and members without a field are
+// returned. An error about a member is an *[Error] with [ReasonInvalidPayload],
+// unless the member's own says otherwise, and the path of the member.
+//
+// It is meant for the payloads of schemes; the types of this package use it.
 func DecodeObject(data []byte, v any) (Unknown, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil {
+	s := reflect.ValueOf(v).Elem()
+	fields := wireFields(s.Type())
+	var seen uint64 // one bit for each field; no struct has more
+	var unknown Unknown
+	err := eachMember(data, func(name, raw []byte) error {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == string(name) })
+		if i < 0 {
+			if _, twice := unknown[string(name)]; twice {
+				return duplicate(name)
+			}
+			if unknown == nil {
+				unknown = Unknown{}
+			}
+			unknown[string(name)] = bytes.Clone(raw)
+			return nil
+		}
+		if seen&(1<<i) != 0 {
+			return duplicate(name)
+		}
+		seen |= 1 << i
+		if string(raw) == "null" {
+			return nil
+		}
+		if err := fields[i].decode(raw, s.Field(fields[i].index)); err != nil {
+			return memberError(fields[i].name, err)
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	if members == nil {
-		return nil, fmt.Errorf("x402: a JSON object is needed, not null")
-	}
-	s := reflect.ValueOf(v).Elem()
-	for _, f := range wireFields(s.Type()) {
-		raw, ok := members[f.name]
-		if !ok {
-			continue
+	return unknown, nil
+}
+
+func duplicate(name []byte) error {
+	return Refuse(ReasonInvalidPayload, clip(string(name)), "stands twice in one object")
+}
+
+var (
+	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+	rawMessage      = reflect.TypeFor[json.RawMessage]()
+)
+
+// decoderOf chooses how fields of type t are read: without encoding/json, which
+// would check the text once more, wherever that is simple.
+func decoderOf(t reflect.Type) decoder {
+	pointer := reflect.PointerTo(t)
+	switch {
+	case t == rawMessage:
+		return func(raw []byte, v reflect.Value) error { v.SetBytes(bytes.Clone(raw)); return nil }
+	case pointer.Implements(jsonUnmarshaler):
+		return func(raw []byte, v reflect.Value) error {
+			return v.Addr().Interface().(json.Unmarshaler).UnmarshalJSON(raw)
 		}
-		delete(members, f.name)
-		if bytes.Equal(raw, []byte("null")) {
-			continue
-		}
-		if err := json.Unmarshal(raw, s.Field(f.index).Addr().Interface()); err != nil {
-			return nil, memberError(f.name, err)
-		}
+	case pointer.Implements(textUnmarshaler):
+		return decodeText
 	}
-	if len(members) == 0 {
-		return nil, nil
+	switch t.Kind() {
+	case reflect.Pointer:
+		elem := decoderOf(t.Elem())
+		return func(raw []byte, v reflect.Value) error {
+			v.Set(reflect.New(t.Elem()))
+			return elem(raw, v.Elem())
+		}
+	case reflect.Slice:
+		return decodeSlice(t)
+	case reflect.Map:
+		return decodeMap(t)
+	case reflect.String:
+		return decodeString
+	case reflect.Bool:
+		return decodeBool
+	case reflect.Int:
+		return decodeInt
+	default:
+		return func(raw []byte, v reflect.Value) error { return json.Unmarshal(raw, v.Addr().Interface()) }
 	}
-	return members, nil
+}
+
+func decodeSlice(t reflect.Type) decoder {
+	elem := decoderOf(t.Elem())
+	return func(raw []byte, v reflect.Value) error {
+		list := reflect.MakeSlice(t, 0, 1)
+		err := eachElement(raw, func(raw []byte) error {
+			e := reflect.New(t.Elem()).Elem()
+			if err := elem(raw, e); err != nil {
+				return memberError(fmt.Sprintf("[%d]", list.Len()), err)
+			}
+			list = reflect.Append(list, e)
+			return nil
+		})
+		v.Set(list)
+		return err
+	}
+}
+
+// decodeMap reads an object with names of any kind; they are strings.
+func decodeMap(t reflect.Type) decoder {
+	elem := decoderOf(t.Elem())
+	return func(raw []byte, v reflect.Value) error {
+		object := reflect.MakeMap(t)
+		err := eachMember(raw, func(name, raw []byte) error {
+			key := reflect.ValueOf(string(name)).Convert(t.Key())
+			if object.MapIndex(key).IsValid() {
+				return duplicate(name)
+			}
+			e := reflect.New(t.Elem()).Elem()
+			if err := elem(raw, e); err != nil {
+				return memberError(string(name), err)
+			}
+			object.SetMapIndex(key, e)
+			return nil
+		})
+		v.Set(object)
+		return err
+	}
+}
+
+func decodeString(raw []byte, v reflect.Value) error {
+	if raw[0] != '"' {
+		return errors.New("a JSON string is needed")
+	}
+	text, err := unquote(raw)
+	v.SetString(string(text))
+	return err
+}
+
+func decodeText(raw []byte, v reflect.Value) error {
+	if raw[0] != '"' {
+		return errors.New("a JSON string is needed")
+	}
+	text, err := unquote(raw)
+	if err != nil {
+		return err
+	}
+	return v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText(text)
+}
+
+func decodeBool(raw []byte, v reflect.Value) error {
+	if raw[0] != 't' && raw[0] != 'f' {
+		return errors.New("true or false is needed")
+	}
+	v.SetBool(raw[0] == 't')
+	return nil
+}
+
+func decodeInt(raw []byte, v reflect.Value) error {
+	n, err := strconv.Atoi(string(raw))
+	if err != nil {
+		return errors.New("a whole JSON number is needed")
+	}
+	v.SetInt(int64(n))
+	return nil
 }
 
 // memberError names the member that could not be read, with its path.
-func memberError(name string, err error) error {
+func memberError(name string, err error) *Error {
 	var inner *Error
-	if errors.As(err, &inner) {
-		return &Error{Reason: inner.Reason, Field: strings.TrimSuffix(name+"."+inner.Field, "."), Err: inner.Err}
+	if !errors.As(err, &inner) {
+		return &Error{Reason: ReasonInvalidPayload, Field: name, Err: err}
 	}
-	return &Error{Reason: ReasonInvalidPayload, Field: name, Err: err}
+	if inner.Field != "" && inner.Field[0] != '[' {
+		name += "."
+	}
+	return &Error{Reason: inner.Reason, Field: name + inner.Field, Err: inner.Err}
+}
+
+// versionOf peeks at x402Version.
+func versionOf(data []byte) (int, error) {
+	version := 0
+	err := eachMember(data, func(name, raw []byte) error {
+		if string(name) != "x402Version" || string(raw) == "null" {
+			return nil
+		}
+		if err := decodeInt(raw, reflect.ValueOf(&version).Elem()); err != nil {
+			return &Error{Reason: ReasonInvalidVersion, Field: "x402Version", Err: err}
+		}
+		return nil
+	})
+	if err == nil && version != V1 && version != V2 {
+		err = Refuse(ReasonInvalidVersion, "x402Version", fmt.Sprintf("%d is not 1 or 2", version))
+	}
+	return version, err
 }
 
 // encodeObject writes the tagged fields of the struct v points to, then the
 // unknown members by name.
 func encodeObject(v any, unknown Unknown) ([]byte, error) {
 	s := reflect.ValueOf(v).Elem()
+	fields := wireFields(s.Type())
 	b := []byte{'{'}
 	member := func(name string, value any) error {
 		j, err := json.Marshal(value)
@@ -101,7 +267,7 @@ func encodeObject(v any, unknown Unknown) ([]byte, error) {
 		b = append(append(append(b, quoted...), ':'), j...)
 		return nil
 	}
-	for _, f := range wireFields(s.Type()) {
+	for _, f := range fields {
 		value := s.Field(f.index)
 		if f.omitZero && value.IsZero() || f.omitEmpty && empty(value) {
 			continue
@@ -112,7 +278,9 @@ func encodeObject(v any, unknown Unknown) ([]byte, error) {
 	}
 	names := make([]string, 0, len(unknown))
 	for name := range unknown {
-		names = append(names, name)
+		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == name }) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	for _, name := range names {
