@@ -126,3 +126,9 @@ func (f fees) raised(market fees) fees {
 func (c *Chain) tooDear(f fees) bool {
 	return c.cfg.MaxFeePerGas != nil && f.cap.Cmp(c.cfg.MaxFeePerGas) > 0
 }
+
+func (h *head) block() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.number
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 	"time"
 
@@ -30,12 +31,12 @@ const downFor = 10 * time.Second
 
 func newNode(cfg Config) (*node, error) {
 	n := &node{timeout: cfg.RPCTimeout, now: cfg.Now}
-	for _, url := range cfg.URLs {
-		client, err := rpc.DialOptions(context.Background(), url, rpc.WithHTTPClient(cfg.HTTP))
+	for _, u := range cfg.URLs {
+		client, err := rpc.DialOptions(context.Background(), u, rpc.WithHTTPClient(cfg.HTTP))
 		if err != nil {
 			return nil, fmt.Errorf("evm: RPC URL of %s: %w", cfg.Network, err)
 		}
-		n.endpoints = append(n.endpoints, &endpoint{url: url, client: client})
+		n.endpoints = append(n.endpoints, &endpoint{url: u, client: client})
 	}
 	return n, nil
 }
@@ -151,4 +152,13 @@ func (e *endpoint) mark(err error, now time.Time) {
 	} else {
 		e.downUntil = now.Add(downFor)
 	}
+}
+
+// host is the endpoint's URL without path and user, which may hold an API key.
+func (e *endpoint) host() string {
+	u, err := url.Parse(e.url)
+	if err != nil {
+		return "?"
+	}
+	return u.Scheme + "://" + u.Host
 }

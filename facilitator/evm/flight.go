@@ -1,0 +1,186 @@
+package evm
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/x402"
+	x402evm "github.com/v402/v402/x402/evm"
+)
+
+// flight is an unfinished settlement in the hands of this process. Its fields
+// below the line are guarded by Chain.mu.
+type flight struct {
+	id    string
+	exact *x402evm.Exact
+	done  chan struct{} // closed when s is final
+
+	s       facilitator.Settlement
+	relayer *relayer  // nil before it is submitted, and where its key is not ours
+	fees    fees      // of the newest transaction
+	since   uint64    // block before which it cannot have been mined
+	sentAt  time.Time // when its newest transaction was first sent
+	lookAt  time.Time // when to look into it, unless there is news before
+	mined   *landing  // seen in a block, not deep enough yet
+	raise   bool      // its fee is too low for the node
+	doubts  int       // looks in a row that found no trace of it
+	tries   int       // transactions that failed for reasons of gas
+}
+
+// landing is where a flight's transfer was seen.
+type landing struct {
+	facilitator.Found
+	depth uint64 // block at which it is deep enough
+}
+
+// Settle implements [facilitator.Chain]. It needs [Chain.Run] running.
+func (c *Chain) Settle(ctx context.Context, s facilitator.Settlement) (facilitator.Settlement, error) {
+	if !c.running.Load() {
+		return s, errors.New("evm: Chain.Run is not running")
+	}
+	f, fresh, err := c.board(s, c.cfg.ResendAfter)
+	if err != nil {
+		return s, err
+	}
+	if fresh {
+		go c.launch(context.WithoutCancel(ctx), f)
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+	return c.state(f), nil
+}
+
+// state is a copy of the settlement as it stands.
+func (c *Chain) state(f *flight) facilitator.Settlement {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return f.s
+}
+
+// board takes a settlement in hand, to be looked into after a while; fresh is
+// false if it is in hand already.
+func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight, fresh bool, err error) {
+	e, err := c.decode(s.Payment, s.CreatedAt)
+	if err != nil {
+		return nil, false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f, ok := c.inFlight[s.ID]; ok {
+		return f, false, nil
+	}
+	f = &flight{
+		id: s.ID, exact: e, s: s, done: make(chan struct{}), relayer: c.relayer(s.Relayer),
+		since: c.head.block(), sentAt: s.UpdatedAt, lookAt: c.cfg.Now().Add(after),
+	}
+	c.inFlight[s.ID] = f
+	return f, true, nil
+}
+
+// launch sends a reserved settlement by the relayer with the least to do.
+func (c *Chain) launch(ctx context.Context, f *flight) {
+	r := c.idlest()
+	if r == nil || c.tooDear(c.fees()) {
+		c.lookLater(f, time.Second) // it stays reserved until somebody can pay the gas
+		return
+	}
+	r.load.Add(1)
+	defer r.load.Add(-1)
+	if _, err := r.lane.Do(ctx, f); err != nil {
+		c.cfg.Logger.Warn("settlement not submitted yet", "id", f.id, "error", err)
+		c.lookLater(f, time.Second)
+	}
+}
+
+func (c *Chain) lookLater(f *flight, d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.lookAt = c.cfg.Now().Add(d)
+}
+
+// flights returns those that match, in no order.
+func (c *Chain) flights(match func(*flight) bool) []*flight {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []*flight
+	for _, f := range c.inFlight {
+		if match(f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// waiting is whether f's transfer is still to be seen on the chain.
+func waiting(f *flight) bool {
+	return f.mined == nil && (f.s.State == facilitator.Submitted || f.s.State == facilitator.Unknown)
+}
+
+// finish stores outcomes and takes the finished ones out of hand. What the
+// journal cannot take now stays in hand, to be found again.
+func (c *Chain) finish(ctx context.Context, outcomes ...facilitator.Outcome) {
+	if len(outcomes) == 0 {
+		return
+	}
+	changed, err := c.cfg.Journal.FinishSettlements(ctx, outcomes)
+	if err != nil {
+		c.cfg.Logger.Error("the journal does not take the end of settlements", "count", len(outcomes), "error", err)
+		return
+	}
+	for i, o := range outcomes {
+		if changed[i] {
+			c.update(o.ID, func(f *flight) {
+				f.s.State, f.s.Reason, f.s.Message, f.s.UpdatedAt = o.State, o.Reason, o.Message, c.cfg.Now()
+				if o.Transaction != "" {
+					f.s.Transaction, f.s.Block = o.Transaction, o.Block
+				}
+			})
+		} else { // somebody else finished it
+			c.refresh(ctx, o.ID)
+		}
+	}
+}
+
+// refresh brings a flight up to what the journal says.
+func (c *Chain) refresh(ctx context.Context, id string) {
+	s, err := c.cfg.Journal.Settlement(ctx, id)
+	if err != nil {
+		c.cfg.Logger.Error("the journal does not return a settlement", "id", id, "error", err)
+		return
+	}
+	c.update(id, func(f *flight) { f.s = s })
+}
+
+// update changes a flight, and ends it if its settlement is final.
+func (c *Chain) update(id string, change func(*flight)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, ok := c.inFlight[id]
+	if !ok {
+		return
+	}
+	change(f)
+	f.doubts = 0
+	if f.s.State == facilitator.Reserved {
+		f.relayer, f.mined = nil, nil
+	}
+	if f.s.State.Final() {
+		delete(c.inFlight, id)
+		close(f.done)
+	}
+}
+
+// fail is the outcome for a refusal by the chain.
+func (c *Chain) fail(f *flight, err error) facilitator.Outcome {
+	message := err.Error()
+	var refusal *x402.Error
+	if errors.As(err, &refusal) {
+		message = refusal.Message()
+	}
+	s := c.state(f)
+	return s.Fail("", x402.ReasonOf(err, x402.ReasonEVMTransactionFailed), message, c.cfg.Now())
+}

@@ -1,0 +1,285 @@
+package evm
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/v402/v402/facilitator"
+)
+
+const (
+	overlap      = 2   // blocks looked at again with each new one, for short reorganisations
+	maxRange     = 500 // blocks in one look; what is further back is looked into one by one
+	payersPerAsk = 200 // payers in one eth_getLogs
+	fastestPoll  = 10 * time.Millisecond
+	slowestPoll  = time.Second
+)
+
+// follower finds settled payments in new blocks: one look at the head, and if
+// it moved one eth_getLogs for all that are under way.
+type follower struct {
+	c    *Chain
+	seen uint64        // newest block looked at; 0 while nothing is under way
+	pace time.Duration // from sending to seeing, a moving average
+}
+
+// follow looks for blocks as long as anything is under way, and sleeps
+// otherwise.
+func (c *Chain) follow(ctx context.Context) {
+	f := &follower{c: c, pace: 250 * time.Millisecond}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		if len(c.flights(inBlockOrWaiting)) == 0 {
+			f.seen = 0
+			select {
+			case <-c.kick:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err := f.look(ctx); err != nil && ctx.Err() == nil {
+			c.cfg.Logger.Warn("the chain cannot be followed", "network", c.cfg.Network, "error", err)
+		}
+		timer.Reset(f.interval())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func inBlockOrWaiting(f *flight) bool { return f.mined != nil || waiting(f) }
+
+func (f *follower) interval() time.Duration {
+	if f.c.cfg.PollInterval > 0 {
+		return f.c.cfg.PollInterval
+	}
+	return min(max(f.pace/10, fastestPoll), slowestPoll)
+}
+
+// look takes in what happened since the last look.
+func (f *follower) look(ctx context.Context) error {
+	var latest header
+	if err := f.c.node.read(ctx, &query{method: "eth_getBlockByNumber", args: []any{"latest", false}, result: &latest}); err != nil {
+		return err
+	}
+	to := uint64(latest.Number)
+	if to <= f.seen { // nothing new, or a node that lags
+		return nil
+	}
+	f.c.learnHead(latest)
+	flights := f.c.flights(waiting)
+	if len(flights) > 0 {
+		if err := f.lookAt(ctx, flights, to); err != nil {
+			return err
+		}
+	}
+	f.seen = to
+	f.c.deepen(ctx, to)
+	return nil
+}
+
+// lookAt finds flights among the events of the new blocks, and those whose
+// nonce went by without one.
+func (f *follower) lookAt(ctx context.Context, flights []*flight, to uint64) error {
+	c := f.c
+	from := f.from(flights, to)
+	filters := c.filters(flights, from, to)
+	found := make([][]logEntry, len(filters))
+	counts := make([]hexutil.Uint64, len(c.relayers))
+	var queries []*query
+	for i, filter := range filters {
+		queries = append(queries, &query{method: "eth_getLogs", args: []any{filter}, result: &found[i]})
+	}
+	for i, r := range c.relayers {
+		queries = append(queries, &query{method: "eth_getTransactionCount", args: []any{r.address, hexutil.Uint64(to)}, result: &counts[i], spare: true})
+	}
+	if err := c.node.read(ctx, queries...); err != nil {
+		return err
+	}
+	byTx := map[common.Hash][]logEntry{}
+	for _, logs := range found {
+		for _, l := range logs {
+			byTx[l.Tx] = append(byTx[l.Tx], l)
+		}
+	}
+	missed := f.land(ctx, flights, byTx)
+	c.lookIntoPassed(missed, counts)
+	return nil
+}
+
+// from is the first block to look at: behind the last look, or where the
+// oldest flight began.
+func (f *follower) from(flights []*flight, to uint64) uint64 {
+	from := f.seen + 1
+	if f.seen == 0 {
+		from = to
+		for _, fl := range flights {
+			from = min(from, fl.since+1)
+		}
+	}
+	from = max(from, overlap+1) - overlap
+	if to > maxRange {
+		from = max(from, to-maxRange)
+	}
+	return from
+}
+
+// filters ask for the AuthorizationUsed and Transfer events of the payers.
+func (c *Chain) filters(flights []*flight, from, to uint64) []logFilter {
+	assets, payers := map[common.Address]bool{}, map[common.Hash]bool{}
+	for _, f := range flights {
+		assets[common.Address(f.exact.Asset)] = true
+		payers[addressTopic(f.exact.Authorization.From)] = true
+	}
+	var addresses []common.Address
+	for a := range assets {
+		addresses = append(addresses, a)
+	}
+	var filters []logFilter
+	var some []common.Hash
+	flush := func() {
+		filters = append(filters, logFilter{
+			From: hexutil.Uint64(from), To: hexutil.Uint64(to), Address: addresses,
+			Topics: [][]common.Hash{{topicUsed, topicTransfer}, some},
+		})
+		some = nil
+	}
+	for p := range payers {
+		if some = append(some, p); len(some) == payersPerAsk {
+			flush()
+		}
+	}
+	if len(some) > 0 {
+		flush()
+	}
+	return filters
+}
+
+// land ends the flights whose transfer is among the events, and returns the
+// others.
+func (f *follower) land(ctx context.Context, flights []*flight, byTx map[common.Hash][]logEntry) (missed []*flight) {
+	c := f.c
+	uses := map[[2]common.Hash]common.Hash{} // payer and nonce → transaction
+	for tx, logs := range byTx {
+		for _, l := range logs {
+			if len(l.Topics) == 3 && l.Topics[0] == topicUsed {
+				uses[[2]common.Hash{l.Topics[1], l.Topics[2]}] = tx
+			}
+		}
+	}
+	var outcomes []facilitator.Outcome
+	for _, fl := range flights {
+		a := &fl.exact.Authorization
+		tx, ok := uses[[2]common.Hash{addressTopic(a.From), common.Hash(a.Nonce)}]
+		logs := byTx[tx]
+		if !ok || !pays(fl.exact, logs, c.sent(fl, tx)) {
+			missed = append(missed, fl)
+			continue
+		}
+		f.note(fl)
+		if o, final := c.landed(fl, facilitator.Found{Transaction: tx.Hex(), Block: uint64(logs[0].Block)}); final {
+			outcomes = append(outcomes, o)
+		}
+	}
+	c.finish(ctx, outcomes...)
+	return missed
+}
+
+// note keeps the average of how long a transaction takes to be seen.
+func (f *follower) note(fl *flight) {
+	f.c.mu.Lock()
+	took := min(f.c.cfg.Now().Sub(fl.sentAt), time.Minute)
+	f.c.mu.Unlock()
+	f.pace += (took - f.pace) / 8
+}
+
+// sent says whether tx is one of f's own.
+func (c *Chain) sent(f *flight, tx common.Hash) bool {
+	for _, t := range c.state(f).Transactions {
+		if common.HexToHash(t.Hash) == tx {
+			return true
+		}
+	}
+	return false
+}
+
+// landed takes in that f's transfer is in a block. It is final if no further
+// confirmations are wanted.
+func (c *Chain) landed(f *flight, found facilitator.Found) (facilitator.Outcome, bool) {
+	depth := found.Block + c.cfg.Confirmations - 1
+	if c.cfg.Confirmations > 1 && c.head.block() < depth {
+		c.mu.Lock()
+		f.mined, f.doubts = &landing{found, depth}, 0
+		c.mu.Unlock()
+		return facilitator.Outcome{}, false
+	}
+	s := c.state(f)
+	return s.Confirm(found.Transaction, found.Block, c.cfg.Now()), true
+}
+
+// lookIntoPassed has those looked into whose nonce was used up without their
+// event: they were reverted, or something else took the nonce.
+func (c *Chain) lookIntoPassed(missed []*flight, counts []hexutil.Uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range missed {
+		for i, r := range c.relayers {
+			if f.relayer == r && len(f.s.Transactions) > 0 && f.s.Transactions[0].Nonce < uint64(counts[i]) && f.doubts == 0 {
+				f.lookAt = time.Time{}
+			}
+		}
+	}
+}
+
+// deepen confirms the flights that are deep enough now and still there.
+func (c *Chain) deepen(ctx context.Context, number uint64) {
+	deep := c.flights(func(f *flight) bool { return f.mined != nil && f.mined.depth <= number })
+	if len(deep) == 0 {
+		return
+	}
+	receipts := make([]*receipt, len(deep))
+	queries := make([]*query, len(deep))
+	for i, f := range deep {
+		queries[i] = &query{method: "eth_getTransactionReceipt", args: []any{f.mined.Transaction}, result: &receipts[i]}
+	}
+	if err := c.node.read(ctx, queries...); err != nil {
+		c.cfg.Logger.Warn("confirmations cannot be checked", "network", c.cfg.Network, "error", err)
+		return
+	}
+	var outcomes []facilitator.Outcome
+	for i, f := range deep {
+		r := receipts[i]
+		switch {
+		case r == nil || r.Status != 1 || !pays(f.exact, r.Logs, c.sent(f, r.Tx)):
+			c.mu.Lock() // reorganised away: wait for it to come back, and send it again
+			f.mined, f.lookAt = nil, time.Time{}
+			c.mu.Unlock()
+		default: // in the same block, or in another after a reorganisation
+			if o, final := c.landed(f, facilitator.Found{Transaction: r.Tx.Hex(), Block: uint64(r.Block)}); final {
+				outcomes = append(outcomes, o)
+			}
+		}
+	}
+	c.finish(ctx, outcomes...)
+}
+
+// Run implements [facilitator.Chain]: it follows the chain, looks into what
+// makes no progress, and takes over what a crash left, until ctx ends.
+func (c *Chain) Run(ctx context.Context) error {
+	if !c.running.CompareAndSwap(false, true) {
+		return errRunning
+	}
+	defer c.running.Store(false)
+	var wg sync.WaitGroup
+	wg.Go(func() { c.follow(ctx) })
+	wg.Go(func() { c.tend(ctx) })
+	wg.Wait()
+	return nil
+}
