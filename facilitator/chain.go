@@ -31,11 +31,11 @@ type Chain interface {
 	// Verify asks the chain whether t would succeed now. What the chain refuses
 	// is an *x402.Error; any other error means that it could not be asked.
 	Verify(ctx context.Context, t Transfer) error
-	// Settle carries a settlement that the journal holds as Reserved, leased to
-	// this process, to its end, and returns it. If ctx ends first the work goes
-	// on and the settlement is returned as it stands. After an error the caller
-	// asks again for as long as the settlement is Reserved; from Submitted on,
-	// Run follows it.
+	// Settle carries a settlement that is leased to this process to its end, and
+	// returns it. The journal holds it as Reserved; or, if an earlier call ended
+	// in an error, perhaps as Submitted: then the chain takes up following it.
+	// If ctx ends first the work goes on and the settlement is returned as it
+	// stands. After an error nobody works on it, and the caller asks again.
 	Settle(ctx context.Context, s Settlement) (Settlement, error)
 	// FindSettled looks for a transaction by anybody that made the transfer.
 	// It returns nil if there is none.

@@ -73,7 +73,7 @@ func (s *Service) rescue(ctx context.Context, l stranded) {
 		return
 	case err != nil:
 		return // the journal is still out of reach
-	case row.State != Reserved: // the chain follows it, or it has ended
+	case row.State.Final():
 		s.limbo.take(row.ID)
 		return
 	case !s.limbo.take(row.ID):
