@@ -100,14 +100,14 @@ func (n *node) ask(ctx context.Context, e *endpoint, queries []*query) error {
 		if answered(q.err) {
 			return nil
 		}
-		return q.err
+		return e.hide(q.err)
 	}
 	elems := make([]rpc.BatchElem, len(queries))
 	for i, q := range queries {
 		elems[i] = rpc.BatchElem{Method: q.method, Args: q.args, Result: q.result}
 	}
 	if err := e.client.BatchCallContext(ctx, elems); err != nil {
-		return err
+		return e.hide(err)
 	}
 	for i, q := range queries {
 		q.err = elems[i].Error
@@ -152,6 +152,15 @@ func (e *endpoint) mark(err error, now time.Time) {
 	} else {
 		e.downUntil = now.Add(downFor)
 	}
+}
+
+// hide takes the endpoint's URL out of err: its path may hold an API key.
+func (e *endpoint) hide(err error) error {
+	var inner *url.Error
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	return fmt.Errorf("%s: %w", e.host(), err)
 }
 
 // host is the endpoint's URL without path and user, which may hold an API key.
