@@ -1,0 +1,276 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// groupWriter is for SQLite, where one connection writes at a time. Changes that
+// wait for each other share one transaction, each behind a savepoint: a commit
+// costs a wait for the disk, and so it is paid once for all of them.
+type groupWriter struct {
+	db        *sql.DB
+	dedicated bool
+
+	lead    chan struct{} // holds a token while somebody writes
+	mu      sync.Mutex
+	waiting []*work
+	closed  bool
+
+	// The token's holder only:
+	conn *sql.Conn
+	tx   querier
+	stop func() // gives up what tx holds
+}
+
+// work is a change on its way.
+type work struct {
+	ctx      context.Context
+	do       func(context.Context, querier) error
+	err      error
+	panicked any
+	done     chan struct{}
+}
+
+// errClosed is the error of a store that was closed.
+var errClosed = errors.New("the store is closed")
+
+func newGroupWriter(db *sql.DB, dedicated bool) *groupWriter {
+	return &groupWriter{db: db, dedicated: dedicated, lead: make(chan struct{}, 1)}
+}
+
+func (w *groupWriter) change(ctx context.Context, do func(context.Context, querier) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	job := &work{ctx: context.WithoutCancel(ctx), do: do, done: make(chan struct{})}
+	w.mu.Lock()
+	w.waiting = append(w.waiting, job)
+	w.mu.Unlock()
+	select {
+	case <-job.done:
+	case w.lead <- struct{}{}:
+		w.write(w.take())
+		<-w.lead
+	case <-ctx.Done():
+		if w.withdraw(job) {
+			return ctx.Err()
+		}
+	}
+	<-job.done
+	if job.panicked != nil {
+		panic(job.panicked)
+	}
+	return job.err
+}
+
+// take returns all that waits, which may be nothing.
+func (w *groupWriter) take() []*work {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	jobs := w.waiting
+	w.waiting = nil
+	return jobs
+}
+
+// withdraw removes job, unless it was taken.
+func (w *groupWriter) withdraw(job *work) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, other := range w.waiting {
+		if other == job {
+			w.waiting = append(w.waiting[:i:i], w.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// write carries out jobs in one transaction and tells whoever waits for them.
+func (w *groupWriter) write(jobs []*work) {
+	if len(jobs) == 0 {
+		return
+	}
+	ctx := context.Background()
+	err := w.begin(ctx)
+	if err == nil {
+		for _, job := range jobs {
+			w.run(ctx, job)
+		}
+		err = w.end(ctx)
+	}
+	for _, job := range jobs {
+		if err != nil {
+			job.err = err
+		}
+		close(job.done)
+	}
+}
+
+// run carries out one job behind a savepoint, and undoes what failed.
+func (w *groupWriter) run(ctx context.Context, job *work) {
+	if _, job.err = w.tx.ExecContext(ctx, "SAVEPOINT v402"); job.err != nil {
+		return
+	}
+	job.call(w.tx)
+	if job.err != nil {
+		if _, err := w.tx.ExecContext(ctx, "ROLLBACK TO v402"); err != nil {
+			job.err = errors.Join(job.err, err)
+		}
+	}
+	if _, err := w.tx.ExecContext(ctx, "RELEASE v402"); err != nil {
+		job.err = errors.Join(job.err, err)
+	}
+}
+
+// call keeps a panic for the goroutine that it belongs to.
+func (j *work) call(tx querier) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.panicked, j.err = p, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	j.err = j.do(j.ctx, tx)
+}
+
+// begin opens a transaction that holds the write lock from the start. It waits
+// for other processes that write.
+func (w *groupWriter) begin(ctx context.Context) error {
+	const patience = 15 * time.Second
+	start := time.Now()
+	for n := 1; ; n++ {
+		err := w.connect(ctx)
+		if err == nil {
+			_, err = w.tx.ExecContext(ctx, "BEGIN IMMEDIATE")
+		}
+		switch {
+		case err == nil:
+			return nil
+		case busy(err) && time.Since(start) < patience:
+			pause(ctx, min(n, 6))
+		case (errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)) && n <= attempts:
+			w.disconnect()
+		default:
+			w.disconnect()
+			return err
+		}
+	}
+}
+
+// end commits, or undoes everything.
+func (w *groupWriter) end(ctx context.Context) error {
+	_, err := w.tx.ExecContext(ctx, "COMMIT")
+	if err != nil {
+		if _, undo := w.tx.ExecContext(ctx, "ROLLBACK"); undo != nil {
+			w.discard()
+		}
+	}
+	if !w.dedicated {
+		w.disconnect()
+	}
+	return err
+}
+
+func (w *groupWriter) connect(ctx context.Context) error {
+	if w.conn != nil {
+		return nil
+	}
+	w.mu.Lock()
+	closed := w.closed
+	w.mu.Unlock()
+	if closed {
+		return errClosed
+	}
+	conn, err := w.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	w.conn, w.tx, w.stop = conn, texts{conn}, func() {}
+	if w.dedicated {
+		p := newPrepared(conn.PrepareContext)
+		w.tx, w.stop = texts{p}, p.forget
+	}
+	return nil
+}
+
+// discard makes the pool throw the connection away: it is in doubt.
+func (w *groupWriter) discard() {
+	if w.conn != nil {
+		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
+		w.disconnect()
+	}
+}
+
+func (w *groupWriter) disconnect() {
+	if w.conn != nil {
+		w.stop()
+		_ = w.conn.Close() // back to the pool
+		w.conn = nil
+	}
+}
+
+// close lets what has begun finish and gives the connection back.
+func (w *groupWriter) close() error {
+	w.lead <- struct{}{}
+	defer func() { <-w.lead }()
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.disconnect()
+	return nil
+}
+
+// prepared keeps the statements that it has prepared.
+type prepared struct {
+	prepare func(ctx context.Context, query string) (*sql.Stmt, error)
+	mu      sync.Mutex
+	stmts   map[string]*sql.Stmt
+}
+
+func newPrepared(prepare func(context.Context, string) (*sql.Stmt, error)) *prepared {
+	return &prepared{prepare: prepare, stmts: map[string]*sql.Stmt{}}
+}
+
+func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if stmt, ok := p.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := p.prepare(ctx, query)
+	if err == nil {
+		p.stmts[query] = stmt
+	}
+	return stmt, err
+}
+
+func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	stmt, err := p.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := p.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// forget closes all statements.
+func (p *prepared) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, stmt := range p.stmts {
+		_ = stmt.Close()
+	}
+	clear(p.stmts)
+}

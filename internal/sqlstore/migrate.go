@@ -1,0 +1,69 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	versionTable = "v402_goose"
+	lockID       = 0x76343032 // of the advisory lock: "v402" in ASCII
+)
+
+// migratePostgres upgrades the schema; processes that start at once take turns.
+func migratePostgres(ctx context.Context, db *sql.DB) error {
+	const period, tries = 1, 300 // seconds
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID), lock.WithLockTimeout(period, tries))
+	if err != nil {
+		return err
+	}
+	return migrate(ctx, goose.DialectPostgres, db, goose.WithSessionLocker(locker))
+}
+
+// migrateSQLite upgrades the schema. Of processes that start at once one wins
+// each step; the others fail there, since no step can be repeated, and look
+// again.
+func migrateSQLite(ctx context.Context, db *sql.DB) error {
+	var err error
+	for n := range attempts {
+		if n > 0 && !pause(ctx, n+3) {
+			return ctx.Err()
+		}
+		if err = migrate(ctx, goose.DialectSQLite3, db); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, options ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	options = append(options, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(dialect, db, files, options...)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	have, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if have > known {
+		return fmt.Errorf("the schema is of version %d and this program knows up to %d: %w", have, known, ErrNewer)
+	}
+	return nil
+}
