@@ -6,8 +6,9 @@ import (
 	"github.com/v402/v402/x402"
 )
 
-// Domain is what EIP-712 signatures of a token are bound to: the token's
-// contract on one chain, under the name and version that the contract uses.
+// Domain is what EIP-712 signatures are bound to: a contract on one chain,
+// under the name and version that the contract uses. A domain without a version
+// (Permit2) or without a contract (x402 offers and receipts) leaves it out.
 type Domain struct {
 	Name     string // such as "USD Coin"; not the symbol
 	Version  string // such as "2"
@@ -15,18 +16,32 @@ type Domain struct {
 	Contract Address
 }
 
-var domainType = Keccak256([]byte("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"))
+var (
+	domainType           = Keccak256([]byte("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"))
+	domainTypeNoVersion  = Keccak256([]byte("EIP712Domain(string name,uint256 chainId,address verifyingContract)"))
+	domainTypeNoContract = Keccak256([]byte("EIP712Domain(string name,string version,uint256 chainId)"))
+)
 
-// Separator is the domain separator: what the token's DOMAIN_SEPARATOR()
-// returns.
+// Separator is the domain separator: what a token's DOMAIN_SEPARATOR() returns.
 func (d Domain) Separator() Hash {
+	kind := domainType
+	switch {
+	case d.Version == "":
+		kind = domainTypeNoVersion
+	case d.Contract == Address{}:
+		kind = domainTypeNoContract
+	}
 	name, version := Keccak256([]byte(d.Name)), Keccak256([]byte(d.Version))
 	b := make([]byte, 0, 5*32)
-	b = append(b, domainType[:]...)
+	b = append(b, kind[:]...)
 	b = append(b, name[:]...)
-	b = append(b, version[:]...)
+	if kind != domainTypeNoVersion {
+		b = append(b, version[:]...)
+	}
 	b = appendUint(b, d.ChainID)
-	b = appendAddress(b, d.Contract)
+	if kind != domainTypeNoContract {
+		b = appendAddress(b, d.Contract)
+	}
 	return Keccak256(b)
 }
 
