@@ -62,7 +62,7 @@ func settleWithFault(t *testing.T, f fault, at int) (reached bool) {
 	row, err := journal.SettlementByKey(t.Context(), key(t, p))
 	require.NoError(t, err)
 	require.Equal(t, facilitator.Confirmed, row.State)
-	require.Equal(t, []string{facilitator.EventConfirmed}, events(t, journal, row.ID))
+	require.Equal(t, []string{facilitator.EventConfirmed}, events(journal, row.ID))
 	return reached
 }
 

@@ -28,7 +28,15 @@ type api struct {
 	log     *bytes.Buffer
 }
 
-func newAPI(t testing.TB, edits ...func(*facilitator.Config)) *api {
+// newAPI is one whose answers are checked against the specification.
+func newAPI(t *testing.T, edits ...func(*facilitator.Config)) *api {
+	a := newBareAPI(t, edits...)
+	a.handler = specified(t, a.handler)
+	return a
+}
+
+func newBareAPI(t testing.TB, edits ...func(*facilitator.Config)) *api {
+	t.Helper()
 	a := &api{token: newToken(), journal: memory.New(), log: new(bytes.Buffer)}
 	a.chain = newChain(a.token, a.journal, "a")
 	a.chain.mining = 0
@@ -40,9 +48,6 @@ func newAPI(t testing.TB, edits ...func(*facilitator.Config)) *api {
 	a.service, err = facilitator.New(c)
 	require.NoError(t, err)
 	a.handler = a.service.Handler()
-	if t, ok := t.(*testing.T); ok {
-		a.handler = specified(t, a.handler)
-	}
 	return a
 }
 

@@ -34,7 +34,7 @@ func TestAPaymentIsSettledOnce(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, first, again)
 		require.Equal(t, 1, k.count())
-		require.Equal(t, []string{facilitator.EventConfirmed}, events(t, journal, settlementID(t, first)))
+		require.Equal(t, []string{facilitator.EventConfirmed}, events(journal, settlementID(t, first)))
 	})
 }
 
@@ -258,7 +258,7 @@ func TestAPaymentThatSomebodyElseSubmittedCountsAsSettled(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, facilitator.Confirmed, row.State)
 		require.EqualValues(t, 7, row.Block)
-		require.Equal(t, []string{facilitator.EventConfirmed}, events(t, journal, id))
+		require.Equal(t, []string{facilitator.EventConfirmed}, events(journal, id))
 
 		again, err := s.Settle(t.Context(), p)
 		require.NoError(t, err)
@@ -301,7 +301,7 @@ func TestAFailedSettlementStaysFailed(t *testing.T) {
 		again, err := s.Settle(t.Context(), p)
 		require.NoError(t, err)
 		require.Equal(t, got, again)
-		require.Equal(t, []string{facilitator.EventFailed}, events(t, journal, settlementID(t, got)))
+		require.Equal(t, []string{facilitator.EventFailed}, events(journal, settlementID(t, got)))
 	})
 }
 
