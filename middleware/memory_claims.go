@@ -1,0 +1,199 @@
+package middleware
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Errors of [MemoryClaims]. The guard answers 503 to all of them.
+var (
+	ErrClaimsFull = errors.New("middleware: too many payments to remember")
+	ErrClaimLost  = errors.New("middleware: the claim is held by another owner")
+)
+
+// Defaults of [NewMemoryClaims].
+const (
+	DefaultMaxClaims = 200_000
+	DefaultMaxBytes  = 64 << 20
+)
+
+// MemoryClaims are the [Claims] of one process. Expired ones are removed as
+// others come; no goroutine runs.
+type MemoryClaims struct {
+	maxClaims, maxBytes int
+
+	mu      sync.Mutex
+	byKey   map[string]*memoryClaim
+	expiry  expiryHeap
+	answers []*memoryClaim // those with an outcome, oldest first
+	bytes   int            // of all outcomes
+}
+
+type memoryClaim struct {
+	Claim
+	attempts   int
+	settlement []byte
+	outcome    *Outcome
+	gone       bool // removed; still in the heap
+}
+
+// NewMemoryClaims remembers at most maxClaims payments and maxBytes of answers
+// (defaults if zero). With maxClaims live ones a new payment is refused with
+// [ErrClaimsFull], so that no claim is forgotten while its payment is valid.
+// Beyond maxBytes the oldest answers are dropped: their payments stay used, but
+// a repeated request no longer gets the answer.
+func NewMemoryClaims(maxClaims, maxBytes int) *MemoryClaims {
+	if maxClaims <= 0 {
+		maxClaims = DefaultMaxClaims
+	}
+	if maxBytes <= 0 {
+		maxBytes = DefaultMaxBytes
+	}
+	return &MemoryClaims{maxClaims: maxClaims, maxBytes: maxBytes, byKey: map[string]*memoryClaim{}}
+}
+
+var _ Claims = (*MemoryClaims)(nil)
+
+// Claim implements [Claims].
+func (m *MemoryClaims) Claim(_ context.Context, c Claim, now time.Time) (Claimed, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweep(now)
+	have, ok := m.byKey[c.Key]
+	switch {
+	case !ok:
+		if len(m.byKey) >= m.maxClaims {
+			return Claimed{}, ErrClaimsFull
+		}
+		m.insert(&memoryClaim{Claim: c, attempts: 1})
+		return Claimed{Won: true, Attempts: 1, Fingerprint: c.Fingerprint}, nil
+	case have.Fingerprint == c.Fingerprint && have.outcome == nil && !have.LeasedUntil.After(now):
+		next := &memoryClaim{Claim: c, attempts: have.attempts + 1, settlement: have.settlement}
+		have.gone = true
+		m.insert(next)
+		return Claimed{Won: true, Retaken: true, Attempts: next.attempts, Fingerprint: c.Fingerprint, Settlement: next.settlement}, nil
+	default:
+		return Claimed{Attempts: have.attempts, Fingerprint: have.Fingerprint, Settlement: have.settlement, Outcome: have.outcome}, nil
+	}
+}
+
+func (m *MemoryClaims) insert(c *memoryClaim) {
+	m.byKey[c.Key] = c
+	heap.Push(&m.expiry, c)
+}
+
+// Renew implements [Claims].
+func (m *MemoryClaims) Renew(_ context.Context, key, owner string, until time.Time) error {
+	return m.update(key, owner, func(c *memoryClaim) { c.LeasedUntil = until })
+}
+
+// Settled implements [Claims].
+func (m *MemoryClaims) Settled(_ context.Context, key, owner string, settlement []byte) error {
+	return m.update(key, owner, func(c *memoryClaim) { c.settlement = settlement })
+}
+
+// Fulfil implements [Claims].
+func (m *MemoryClaims) Fulfil(_ context.Context, key, owner string, o Outcome) error {
+	return m.update(key, owner, func(c *memoryClaim) {
+		c.outcome, c.settlement = &o, nil
+		m.bytes += o.size()
+		m.answers = append(m.answers, c)
+		m.dropAnswers()
+	})
+}
+
+// Release implements [Claims].
+func (m *MemoryClaims) Release(_ context.Context, key, owner string) error {
+	return m.update(key, owner, m.remove)
+}
+
+// Len is the number of payments that are remembered.
+func (m *MemoryClaims) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.byKey)
+}
+
+// update changes a claim that owner holds.
+func (m *MemoryClaims) update(key, owner string, change func(*memoryClaim)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.byKey[key]
+	if !ok || c.Owner != owner || c.outcome != nil {
+		return ErrClaimLost
+	}
+	change(c)
+	return nil
+}
+
+func (m *MemoryClaims) remove(c *memoryClaim) {
+	c.gone = true
+	delete(m.byKey, c.Key)
+	if c.outcome != nil {
+		m.bytes -= c.outcome.size()
+		c.outcome = nil
+	}
+}
+
+// dropAnswers makes room, oldest first; the newest answer is kept in any case.
+func (m *MemoryClaims) dropAnswers() {
+	for len(m.answers) > 1 && (m.bytes > m.maxBytes || m.answers[0].gone) {
+		c := m.answers[0]
+		m.answers[0] = nil
+		m.answers = m.answers[1:]
+		if !c.gone {
+			m.bytes -= c.outcome.size()
+			c.outcome = &Outcome{Lost: true}
+			m.bytes += c.outcome.size()
+		}
+	}
+}
+
+// sweep removes what has expired and is not being served.
+func (m *MemoryClaims) sweep(now time.Time) {
+	for len(m.expiry) > 0 {
+		c := m.expiry[0]
+		switch {
+		case c.gone:
+			heap.Pop(&m.expiry)
+		case c.Expires.After(now):
+			return
+		case c.outcome == nil && c.LeasedUntil.After(now):
+			c.Expires = c.LeasedUntil
+			heap.Fix(&m.expiry, 0)
+		default:
+			heap.Pop(&m.expiry)
+			m.remove(c)
+		}
+	}
+}
+
+// size is about what o takes in memory.
+func (o *Outcome) size() int {
+	n := 128 + len(o.Body)
+	for k, values := range o.Header {
+		n += len(k) + 32
+		for _, v := range values {
+			n += len(v) + 16
+		}
+	}
+	return n
+}
+
+// expiryHeap has what expires first on top.
+type expiryHeap []*memoryClaim
+
+func (h expiryHeap) Len() int           { return len(h) }
+func (h expiryHeap) Less(i, j int) bool { return h[i].Expires.Before(h[j].Expires) }
+func (h expiryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *expiryHeap) Push(x any)        { *h = append(*h, x.(*memoryClaim)) }
+func (h *expiryHeap) Pop() any {
+	old := *h
+	c := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return c
+}

@@ -1,0 +1,87 @@
+package middleware
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/v402/v402/x402"
+)
+
+// problem is the body of a refusal that carries no challenge.
+type problem struct {
+	Error   x402.Reason `json:"error"`
+	Field   string      `json:"field,omitempty"`
+	Message string      `json:"message,omitempty"`
+}
+
+// errorOutcome is an answer of the guard itself. An empty message becomes the
+// reason's description.
+func errorOutcome(status int, reason x402.Reason, field, message string) *Outcome {
+	if d := reason.Description(); message == "" && d != string(reason) {
+		message = d
+	}
+	body, err := json.Marshal(problem{reason, field, message})
+	if err != nil {
+		panic(err) // three strings
+	}
+	o := &Outcome{Status: status, Body: body, Header: http.Header{
+		"Content-Type":  jsonType,
+		"Cache-Control": noStore,
+		"Vary":          varyOn,
+	}}
+	if status == http.StatusServiceUnavailable {
+		o.Header["Retry-After"] = []string{"1"}
+	}
+	return o
+}
+
+// internal is the answer to what is ours to fix.
+func internalOutcome() *Outcome {
+	return errorOutcome(http.StatusInternalServerError, "Internal Server Error", "", "")
+}
+
+// write sends an outcome. replayed marks one that was sent before.
+func (g *Guard) write(w http.ResponseWriter, r *http.Request, o *Outcome, replayed bool) {
+	h := w.Header()
+	for k, v := range o.Header {
+		switch {
+		case v == nil:
+			delete(h, k)
+		case k == "Vary":
+			h[k] = append(h[k][:len(h[k]):len(h[k])], v...)
+		default:
+			h[k] = slices.Clone(v)
+		}
+	}
+	if replayed {
+		h.Set(replayHeader, "true")
+	}
+	g.cfg.CORS.apply(h, r)
+	if len(o.Body) > 0 && r.Method != http.MethodHead {
+		h["Content-Length"] = []string{strconv.Itoa(len(o.Body))}
+	}
+	w.WriteHeader(o.Status)
+	if len(o.Body) > 0 {
+		_, _ = w.Write(o.Body)
+	}
+}
+
+// changes is what a handler made of the headers that it found: the keys that
+// differ, with nil for those that it removed. Headers that others set before
+// the handler ran belong to one answer and are not sent again.
+func changes(before, after http.Header) http.Header {
+	out := http.Header{}
+	for k, v := range after {
+		if had, ok := before[k]; !ok || !slices.Equal(had, v) {
+			out[k] = v
+		}
+	}
+	for k := range before {
+		if _, ok := after[k]; !ok {
+			out[k] = nil
+		}
+	}
+	return out
+}
