@@ -112,6 +112,7 @@ type chain struct {
 	token   *token
 	journal facilitator.Journal
 	owner   string
+	asking  time.Duration // to verify
 	mining  time.Duration // from sending to confirmation
 
 	down     atomic.Bool // the node does not answer
@@ -170,6 +171,7 @@ func (c *chain) Inspect(p x402.Payment, now time.Time) (facilitator.Transfer, er
 
 func (c *chain) Verify(ctx context.Context, t facilitator.Transfer) error {
 	c.verifies.Add(1)
+	time.Sleep(c.asking)
 	if c.down.Load() {
 		return errDown
 	}

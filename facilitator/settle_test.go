@@ -78,6 +78,7 @@ func TestTwoHundredConcurrentIdenticalCallsSettleOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		journal, k := memory.New(), newToken()
 		c := newChain(k, journal, "a")
+		c.asking = 10 * time.Millisecond
 		s := newService(t, journal, "a", c)
 		run(t, s)
 		p := pay(x402.V2, 1)
@@ -337,7 +338,8 @@ func TestASlowChainIsAnsweredAsPendingAndTheWorkGoesOn(t *testing.T) {
 func TestACallerThatHangsUpDoesNotStopTheSettlement(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		journal, k := memory.New(), newToken()
+		k := newToken()
+		journal := &process{Journal: memory.New(), delay: 10 * time.Millisecond}
 		s := newService(t, journal, "a", newChain(k, journal, "a"))
 		run(t, s)
 		p := pay(x402.V2, 1)
