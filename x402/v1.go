@@ -157,41 +157,41 @@ func unmarshalPayloadV1(data []byte, p *PaymentPayload) error {
 	return nil
 }
 
+// paymentWire is the body of POST /verify and POST /settle.
+type paymentWire struct {
+	Version      *int            `json:"x402Version"`
+	Payload      *PaymentPayload `json:"paymentPayload"`
+	Requirements json.RawMessage `json:"paymentRequirements"`
+}
+
 // MarshalJSON writes the body of POST /verify and POST /settle in the version
 // of the payload. In v1 the resource inside the requirements is that of the
 // payload, if it has one.
 func (p Payment) MarshalJSON() ([]byte, error) {
-	v := struct {
-		Version      int             `json:"x402Version"`
-		Payload      PaymentPayload  `json:"paymentPayload"`
-		Requirements json.RawMessage `json:"paymentRequirements"`
-	}{Version: p.Payload.Version, Payload: p.Payload}
+	version := p.Payload.Version
+	var requirements []byte
 	var err error
-	if v.Version == V1 {
+	if version == V1 {
 		var resource ResourceInfo
 		if p.Payload.Resource != nil {
 			resource = *p.Payload.Resource
 		}
-		v.Requirements, err = p.Requirements.MarshalV1(resource)
+		requirements, err = p.Requirements.MarshalV1(resource)
 	} else {
-		v.Version = V2
-		v.Requirements, err = json.Marshal(p.Requirements)
+		version = V2
+		requirements, err = p.Requirements.MarshalJSON()
 	}
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(v)
+	return encodeObject(&paymentWire{&version, &p.Payload, requirements}, nil)
 }
 
 // UnmarshalJSON reads the body of POST /verify and POST /settle. The version is
 // the body's x402Version, or the payload's where the body has none; the two
 // must agree.
 func (p *Payment) UnmarshalJSON(data []byte) error {
-	var v struct {
-		Version      *int            `json:"x402Version"`
-		Payload      *PaymentPayload `json:"paymentPayload"`
-		Requirements json.RawMessage `json:"paymentRequirements"`
-	}
+	var v paymentWire
 	if _, err := DecodeObject(data, &v); err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (p *Payment) UnmarshalJSON(data []byte) error {
 		out.Requirements, resource, err = UnmarshalRequirementsV1(v.Requirements)
 		out.Payload.Resource = &resource
 	} else {
-		err = json.Unmarshal(v.Requirements, &out.Requirements)
+		err = out.Requirements.UnmarshalJSON(v.Requirements)
 	}
 	if err != nil {
 		e := memberError("paymentRequirements", err)
