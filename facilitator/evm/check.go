@@ -88,7 +88,7 @@ func (c *Chain) checkSimulation(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("evm: %s cannot simulate payments (eth_call of creation code): use another RPC URL: %w", c.cfg.Network, err)
 		}
-		if !o.Supported {
+		if o.why == nil || !o.why.Supported {
 			return fmt.Errorf("evm: asset %s on %s does not answer authorizationState, so it cannot be paid by EIP-3009: take it off the list of assets", address, c.cfg.Network)
 		}
 	}

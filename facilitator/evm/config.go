@@ -108,6 +108,7 @@ func New(cfg Config) (*Chain, error) {
 	}
 	c.signer = types.LatestSignerForChainID(c.chainID)
 	c.trials = batch.New(maxTrials, maxTrialCalls, c.try)
+	c.trials.Share = trialShare
 	var err error
 	if c.assets, err = assetTable(cfg); err != nil {
 		return nil, err

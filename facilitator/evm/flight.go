@@ -54,6 +54,16 @@ func (c *Chain) Settle(ctx context.Context, s facilitator.Settlement) (facilitat
 	return c.state(f), nil
 }
 
+// hold makes r the relayer of f, for whom it counts as under way.
+func (f *flight) hold(r *relayer) {
+	if f.relayer != nil {
+		f.relayer.unmined.Add(-1)
+	}
+	if f.relayer = r; r != nil {
+		r.unmined.Add(1)
+	}
+}
+
 // state is a copy of the settlement as it stands.
 func (c *Chain) state(f *flight) facilitator.Settlement {
 	c.mu.Lock()
@@ -74,9 +84,10 @@ func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight,
 		return f, false, nil
 	}
 	f = &flight{
-		id: s.ID, exact: e, s: s, done: make(chan struct{}), relayer: c.relayer(s.Relayer),
+		id: s.ID, exact: e, s: s, done: make(chan struct{}),
 		since: c.head.block(), sentAt: s.UpdatedAt, lookAt: c.cfg.Now().Add(after),
 	}
+	f.hold(c.relayer(s.Relayer))
 	c.inFlight[s.ID] = f
 	return f, true, nil
 }
@@ -166,9 +177,11 @@ func (c *Chain) update(id string, change func(*flight)) {
 	change(f)
 	f.doubts = 0
 	if f.s.State == facilitator.Reserved {
-		f.relayer, f.mined = nil, nil
+		f.mined = nil
+		f.hold(nil)
 	}
 	if f.s.State.Final() {
+		f.hold(nil)
 		delete(c.inFlight, id)
 		close(f.done)
 	}

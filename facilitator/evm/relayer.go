@@ -26,7 +26,8 @@ type relayer struct {
 	key     *ecdsa.PrivateKey
 	address common.Address
 	lane    *batch.Batcher[*flight, struct{}]
-	load    atomic.Int64
+	load    atomic.Int64 // settlements in its lane
+	unmined atomic.Int64 // settlements sent and not seen in a block
 
 	mu       sync.Mutex
 	next     uint64    // one above the highest nonce known to be taken
@@ -34,8 +35,9 @@ type relayer struct {
 }
 
 const (
-	maxSends = 128              // transactions in one round trip
-	dryFor   = 15 * time.Second // before a relayer without funds is tried again
+	maxSends  = 128 // transactions in one round trip
+	lingerFor = 15 * time.Millisecond
+	dryFor    = 15 * time.Second // before a relayer without funds is tried again
 )
 
 func newRelayer(c *Chain, hexKey string) (*relayer, error) {
@@ -45,7 +47,17 @@ func newRelayer(c *Chain, hexKey string) (*relayer, error) {
 	}
 	r := &relayer{c: c, key: key, address: address}
 	r.lane = batch.New(maxSends, 1, r.submit)
+	r.lane.Linger = r.linger
 	return r, nil
+}
+
+// linger waits a little for company while earlier transactions are not mined
+// yet, so that more of them share a block.
+func (r *relayer) linger() time.Duration {
+	if r.unmined.Load() == 0 {
+		return 0
+	}
+	return lingerFor
 }
 
 func (r *relayer) account() facilitator.Account {
@@ -141,7 +153,8 @@ func (r *relayer) submit(ctx context.Context, flights []*flight) ([]struct{}, er
 func (c *Chain) submitted(f *flight, r *relayer, s facilitator.Settlement, fees fees) {
 	now := c.cfg.Now()
 	c.mu.Lock()
-	f.s, f.relayer, f.fees, f.sentAt, f.lookAt = s, r, fees, now, now.Add(c.cfg.ResendAfter)
+	f.hold(r)
+	f.s, f.fees, f.sentAt, f.lookAt = s, fees, now, now.Add(c.cfg.ResendAfter)
 	c.mu.Unlock()
 	r.learnCount(s.Transactions[len(s.Transactions)-1].Nonce + 1)
 }

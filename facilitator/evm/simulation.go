@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
 
 	x402evm "github.com/v402/v402/x402/evm"
 )
@@ -31,7 +33,8 @@ var simulationCode = func() []byte {
 
 const (
 	maxTrials     = 64 // in one eth_call; EIP-3860 limits its size
-	maxTrialCalls = 2  // eth_calls under way at once
+	maxTrialCalls = 4  // eth_calls under way at once
+	trialShare    = 16 // payments that wait before another eth_call goes beside one under way
 )
 
 // trial is one payment to try; its fields are those of Simulation.Payment.
@@ -48,15 +51,21 @@ func trialOf(e *x402evm.Exact) trial {
 	return trial{common.Address(e.Asset), common.Address(a.From), common.Address(a.To), a.Nonce, e.Calldata()}
 }
 
-// outcome is what came of it; its fields are those of Simulation.Outcome.
+// outcome is what came of it: Simulation.Outcome, and its Diagnosis if nothing
+// arrived.
 type outcome struct {
-	Success   bool
+	success  bool
+	received *big.Int
+	gas      uint64
+	why      *diagnosis
+}
+
+// diagnosis is Simulation.Diagnosis.
+type diagnosis struct {
 	Deployed  bool
 	Supported bool
 	Used      bool
-	Received  *big.Int
 	Balance   *big.Int
-	Gas       *big.Int
 	Separator [32]byte
 	Result    []byte
 	Name      []byte
@@ -64,10 +73,9 @@ type outcome struct {
 }
 
 var (
-	trialsABI   = tupleABI("tuple[]", "token address,from address,to address,nonce bytes32,data bytes")
-	outcomesABI = abi.Arguments{{Type: mustType("bytes[]", nil)}}
-	outcomeABI  = tupleABI("tuple", "success bool,deployed bool,supported bool,used bool,received uint256,balance uint256,"+
-		"gas uint256,separator bytes32,result bytes,name bytes,version bytes")
+	trialsABI    = tupleABI("tuple[]", "token address,from address,to address,nonce bytes32,data bytes")
+	outcomesABI  = abi.Arguments{{Type: mustType("bytes[]", nil)}}
+	diagnosisABI = tupleABI("tuple", "deployed bool,supported bool,used bool,balance uint256,separator bytes32,result bytes,name bytes,version bytes")
 )
 
 func tupleABI(kind, fields string) abi.Arguments {
@@ -87,8 +95,24 @@ func mustType(kind string, parts []abi.ArgumentMarshaling) abi.Type {
 	return t
 }
 
-// try is the work of c.trials: one eth_call for all of them.
+// try is the work of c.trials: one eth_call for all of them. Where a node finds
+// that too much, it is two of half the size.
 func (c *Chain) try(ctx context.Context, trials []trial) ([]outcome, error) {
+	out, err := c.tryAtOnce(ctx, trials)
+	var refusal rpc.Error
+	if err == nil || len(trials) == 1 || !errors.As(err, &refusal) {
+		return out, err
+	}
+	half := len(trials) / 2
+	first, err := c.try(ctx, trials[:half])
+	if err != nil {
+		return nil, err
+	}
+	second, err := c.try(ctx, trials[half:])
+	return append(first, second...), err
+}
+
+func (c *Chain) tryAtOnce(ctx context.Context, trials []trial) ([]outcome, error) {
 	args, err := trialsABI.Pack(trials)
 	if err != nil {
 		return nil, err
@@ -118,11 +142,29 @@ func decodeOutcomes(answer []byte, n int) ([]outcome, error) {
 	}
 	out := make([]outcome, n)
 	for i, b := range raw {
-		values, err := outcomeABI.Unpack(b)
-		if err != nil {
+		if out[i], err = decodeOutcome(b); err != nil {
 			return nil, fmt.Errorf("evm: outcome of payment %d in the simulation: %w", i, err)
 		}
-		out[i] = *abi.ConvertType(values[0], new(outcome)).(*outcome)
 	}
 	return out, nil
+}
+
+func decodeOutcome(b []byte) (outcome, error) {
+	const words = 3 // of Simulation.Outcome
+	if len(b) < words*32 {
+		return outcome{}, fmt.Errorf("%d bytes are too few", len(b))
+	}
+	o := outcome{
+		success: b[31] == 1, received: new(big.Int).SetBytes(b[32:64]),
+		gas: new(big.Int).SetBytes(b[64:96]).Uint64(),
+	}
+	if len(b) == words*32 {
+		return o, nil
+	}
+	values, err := diagnosisABI.Unpack(b[words*32:])
+	if err != nil {
+		return outcome{}, err
+	}
+	o.why = abi.ConvertType(values[0], new(diagnosis)).(*diagnosis)
+	return o, nil
 }

@@ -112,7 +112,7 @@ func (c *Chain) reconsider(ctx context.Context, f *flight) {
 	}
 	refusal := c.judge(f.exact, &o)
 	if refusal == nil {
-		c.gas.learn(f.exact, o.Gas.Uint64())
+		c.gas.learn(f.exact, o.gas)
 		c.launch(context.WithoutCancel(ctx), f)
 		return
 	}
@@ -279,7 +279,7 @@ func (c *Chain) reverted(ctx context.Context, f *flight, r *receipt) {
 		s := c.state(f)
 		c.finish(ctx, s.Fail(r.Tx.Hex(), x402.ReasonEVMTransactionFailed, "the transaction was reverted though it succeeds in simulation", c.cfg.Now()))
 	default: // it would succeed now: it ran out of gas, or the state was another
-		c.gas.learn(f.exact, o.Gas.Uint64())
+		c.gas.learn(f.exact, o.gas)
 		c.mu.Lock()
 		f.tries++
 		c.mu.Unlock()

@@ -79,7 +79,7 @@ func (c *Chain) Verify(ctx context.Context, t facilitator.Transfer) error {
 	if err := c.judge(e, &o); err != nil {
 		return err
 	}
-	if gas := c.gas.learn(e, o.Gas.Uint64()); gas > c.cfg.MaxGas {
+	if gas := c.gas.learn(e, o.gas); gas > c.cfg.MaxGas {
 		return x402.Refuse(x402.ReasonPolicy, "", fmt.Sprintf("it needs %d gas, the limit is %d", gas, c.cfg.MaxGas))
 	}
 	return nil
@@ -101,29 +101,33 @@ func (c *Chain) refuseAsset(ctx context.Context, asset x402evm.Address) error {
 // judge turns the outcome of a simulation into a refusal, or nil.
 func (c *Chain) judge(e *x402evm.Exact, o *outcome) error {
 	a, value := &e.Authorization, e.Authorization.Value.Big()
-	switch {
-	case !o.Deployed:
-		return x402.Refuse(x402.ReasonEVMAssetNotContract, "asset", "there is no contract at "+e.Asset.String())
-	case !o.Supported:
-		return x402.Refuse(x402.ReasonEVMNoEIP3009, "asset", e.Asset.String()+" does not answer authorizationState")
-	case o.Used:
-		return x402.Refuse(x402.ReasonEVMNonceUsed, "payload.authorization.nonce", "the authorization was already used or cancelled")
-	case o.Success && (o.Received.Cmp(value) >= 0 || a.From == a.To):
+	if o.success && (o.received.Cmp(value) >= 0 || a.From == a.To) {
 		return nil
-	case o.Success:
-		return x402.Refuse(x402.ReasonEVMTransferEvent, "asset", fmt.Sprintf("the token would deliver %s of %s", o.Received, value))
 	}
-	if err := judgeDomain(e, o); err != nil {
+	if o.why == nil {
+		return x402.Refuse(x402.ReasonEVMTransferEvent, "asset", fmt.Sprintf("the token would deliver %s of %s", o.received, value))
+	}
+	switch {
+	case !o.why.Deployed:
+		return x402.Refuse(x402.ReasonEVMAssetNotContract, "asset", "there is no contract at "+e.Asset.String())
+	case !o.why.Supported:
+		return x402.Refuse(x402.ReasonEVMNoEIP3009, "asset", e.Asset.String()+" does not answer authorizationState")
+	case o.why.Used:
+		return x402.Refuse(x402.ReasonEVMNonceUsed, "payload.authorization.nonce", "the authorization was already used or cancelled")
+	case o.success:
+		return x402.Refuse(x402.ReasonEVMTransferEvent, "asset", fmt.Sprintf("the token would deliver none of %s", value))
+	}
+	if err := judgeDomain(e, o.why); err != nil {
 		return err
 	}
-	if o.Balance.Cmp(value) < 0 {
-		return x402.Refuse(x402.ReasonEVMInsufficientFunds, "payload.authorization.value", fmt.Sprintf("the payer has %s of %s", o.Balance, value))
+	if o.why.Balance.Cmp(value) < 0 {
+		return x402.Refuse(x402.ReasonEVMInsufficientFunds, "payload.authorization.value", fmt.Sprintf("the payer has %s of %s", o.why.Balance, value))
 	}
-	return refuseRevert(o.Result)
+	return refuseRevert(o.why.Result)
 }
 
 // judgeDomain compares what was signed under with the token's own domain.
-func judgeDomain(e *x402evm.Exact, o *outcome) error {
+func judgeDomain(e *x402evm.Exact, o *diagnosis) error {
 	if x402evm.Hash(o.Separator) == e.Domain.Separator() {
 		return nil
 	}

@@ -7,14 +7,23 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Func does the work of a batch: one output for each input, in order. An error
 // is the error of every caller in the batch.
 type Func[In, Out any] func(ctx context.Context, in []In) ([]Out, error)
 
-// Batcher collects calls. It starts no goroutine while nobody calls.
+// Batcher collects calls. It starts no goroutine while nobody calls. Its
+// exported fields may be set before the first call.
 type Batcher[In, Out any] struct {
+	// Share is how many calls must wait before another batch goes beside one that
+	// is under way; 1 if zero. A higher number makes fewer, larger batches.
+	Share int
+	// Linger says how long to wait for company before a batch is taken; nil
+	// means not at all.
+	Linger func() time.Duration
+
 	max, lanes int
 	work       Func[In, Out]
 
@@ -44,7 +53,7 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	c := &call[In, Out]{ctx: ctx, in: in, done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, c)
-	if b.running < b.lanes {
+	if b.running == 0 || b.running < b.lanes && len(b.waiting) >= b.Share {
 		b.running++
 		go b.run()
 	}
@@ -61,6 +70,9 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 // run works until nobody waits.
 func (b *Batcher[In, Out]) run() {
 	for {
+		if b.Linger != nil {
+			time.Sleep(b.Linger())
+		}
 		calls := b.next()
 		if len(calls) == 0 {
 			return

@@ -16,21 +16,25 @@ contract Simulation {
 
     struct Outcome {
         bool success; // the call did not revert
+        uint256 received; // what `to` has more than before
+        uint256 gas; // that the call took
+    }
+
+    /// What is asked besides, if nothing arrived.
+    struct Diagnosis {
         bool deployed; // the token has code
         bool supported; // the token answers authorizationState
         bool used; // authorizationState before
-        uint256 received; // what `to` has more than before
         uint256 balance; // of `from` before
-        uint256 gas; // that the call took
-        bytes32 separator; // DOMAIN_SEPARATOR, asked if the call reverted
+        bytes32 separator; // DOMAIN_SEPARATOR
         bytes result; // what the call returned, or its revert data
-        bytes name; // raw answer of name(), asked if the call reverted
-        bytes version; // raw answer of version(), asked if the call reverted
+        bytes name; // raw answer of name()
+        bytes version; // raw answer of version()
     }
 
     constructor(Payment[] memory payments) {
         Trial trial = new Trial();
-        bytes[] memory outcomes = new bytes[](payments.length); // each an encoded Outcome
+        bytes[] memory outcomes = new bytes[](payments.length); // each an encoded Outcome, with a Diagnosis behind it if nothing arrived
         for (uint256 i = 0; i < payments.length; i++) {
             try trial.run(payments[i]) {}
             catch (bytes memory outcome) {
@@ -47,32 +51,39 @@ contract Simulation {
 /// Makes one payment and reverts with its outcome.
 contract Trial {
     uint256 private constant QUERY_GAS = 100000;
-    uint256 private constant MAX_RETURN = 256; // of what a stranger's token returns
+    uint256 private constant MAX_RETURN = 160; // of what a stranger's token returns
 
     function run(Simulation.Payment calldata p) external {
         Simulation.Outcome memory o;
-        o.deployed = p.token.code.length > 0;
-        if (o.deployed) {
-            bytes memory used = ask(p.token, abi.encodeWithSignature("authorizationState(address,bytes32)", p.from, p.nonce));
-            o.supported = used.length == 32;
-            o.used = word(used) != 0;
-            o.balance = word(ask(p.token, abi.encodeWithSignature("balanceOf(address)", p.from)));
-            uint256 before = word(ask(p.token, abi.encodeWithSignature("balanceOf(address)", p.to)));
+        Simulation.Diagnosis memory d;
+        bytes memory used;
+        d.deployed = p.token.code.length > 0;
+        if (d.deployed) {
+            used = ask(p.token, abi.encodeWithSignature("authorizationState(address,bytes32)", p.from, p.nonce));
+            uint256 before = balanceOf(p.token, p.to);
+            d.balance = p.from == p.to ? before : balanceOf(p.token, p.from);
             uint256 gas = gasleft();
-            (o.success, o.result) = limited(p.token, p.data);
+            (o.success, d.result) = limited(p.token, p.data);
             o.gas = gas - gasleft();
-            uint256 afterwards = word(ask(p.token, abi.encodeWithSignature("balanceOf(address)", p.to)));
+            uint256 afterwards = balanceOf(p.token, p.to);
             o.received = afterwards > before ? afterwards - before : 0;
-            if (!o.success) {
-                o.separator = bytes32(word(ask(p.token, abi.encodeWithSignature("DOMAIN_SEPARATOR()"))));
-                o.name = ask(p.token, abi.encodeWithSignature("name()"));
-                o.version = ask(p.token, abi.encodeWithSignature("version()"));
-            }
         }
         bytes memory out = abi.encode(o);
+        if (!o.success || o.received == 0) {
+            d.supported = used.length == 32;
+            d.used = word(used) != 0;
+            d.separator = bytes32(word(ask(p.token, abi.encodeWithSignature("DOMAIN_SEPARATOR()"))));
+            d.name = ask(p.token, abi.encodeWithSignature("name()"));
+            d.version = ask(p.token, abi.encodeWithSignature("version()"));
+            out = bytes.concat(out, abi.encode(d));
+        }
         assembly {
             revert(add(out, 32), mload(out))
         }
+    }
+
+    function balanceOf(address token, address account) private view returns (uint256) {
+        return word(ask(token, abi.encodeWithSignature("balanceOf(address)", account)));
     }
 
     function limited(address token, bytes memory data) private returns (bool ok, bytes memory result) {
