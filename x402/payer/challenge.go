@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/v402/v402/x402"
 )
@@ -134,8 +135,11 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// discard ends a response so that its connection can be used again.
+// discard ends a response so that its connection can be used again, unless its
+// body is long or slow.
 func discard(resp *http.Response) {
+	t := time.AfterFunc(time.Second, func() { _ = resp.Body.Close() })
+	defer t.Stop()
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // a broken body is closed all the same
 	_ = resp.Body.Close()
 }

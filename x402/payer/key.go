@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"unicode/utf8"
 )
 
 type keyKey struct{}
@@ -18,7 +19,7 @@ const maxKeyBytes = 200
 // costs now. Only after a refusal or a [Payer.Release] is a new one signed.
 //
 // The key becomes the spending's ID, so the ID of an [UnknownOutcomeError] is a
-// key. A key has 1 to 200 bytes and belongs to the ledger, so other users of a
+// key. A key has 1 to 200 bytes of UTF-8 and belongs to the ledger, so other users of a
 // shared ledger need other keys.
 func WithKey(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, keyKey{}, key)
@@ -27,8 +28,8 @@ func WithKey(ctx context.Context, key string) context.Context {
 // keyFrom is the key in ctx; "" if there is none.
 func keyFrom(ctx context.Context) (string, error) {
 	key, ok := ctx.Value(keyKey{}).(string)
-	if ok && (key == "" || len(key) > maxKeyBytes) {
-		return "", errors.New("payer: a key has 1 to 200 bytes")
+	if ok && (key == "" || len(key) > maxKeyBytes || !utf8.ValidString(key)) {
+		return "", errors.New("payer: a key has 1 to 200 bytes of UTF-8")
 	}
 	return key, nil
 }

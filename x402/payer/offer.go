@@ -193,8 +193,8 @@ func cmpPrice(a, b Offer) int {
 
 // clip shortens what a stranger sent for an error text.
 func clip(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
+	if len(s) > 200 {
+		return s[:200] + "…"
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package payer
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -62,29 +63,28 @@ func judge(resp *http.Response, err error, again bool) outcome {
 }
 
 // readReason finds the reason of a refusal: in the settlement, in the
-// challenge, or in a JSON body's "error".
+// challenge, or in the members of a JSON body.
 func (o *outcome) readReason(resp *http.Response) {
+	var v struct {
+		Error         x402.Reason `json:"error"`
+		InvalidReason x402.Reason `json:"invalidReason"`
+		Message       string      `json:"message"`
+		Field         string      `json:"field"`
+	}
+	if body, err := peek(resp, maxChallengeBody); err == nil {
+		_ = json.Unmarshal(body, &v) // what is no JSON says nothing
+	}
+	o.reason, o.message = cmp.Or(v.InvalidReason, v.Error), v.Message
 	if o.receipt != nil {
-		o.reason, o.message = o.receipt.ErrorReason, o.receipt.ErrorMessage
+		o.reason, o.message = o.receipt.ErrorReason, cmp.Or(o.receipt.ErrorMessage, v.Message)
 	} else if c, err := readChallenge(resp); err == nil {
 		o.reason = x402.Reason(c.error)
-	} else if body, err := peek(resp, maxChallengeBody); err == nil {
-		var v struct {
-			Error  string `json:"error"`
-			Reason string `json:"invalidReason"`
-		}
-		if json.Unmarshal(body, &v) == nil {
-			o.reason, o.message = x402.Reason(v.Reason), v.Error
-			if o.reason == "" {
-				o.reason, o.message = x402.Reason(v.Error), ""
-			}
-		}
 	}
-	if code, words, ok := strings.Cut(string(o.reason), ": "); ok && o.message == "" {
-		o.reason, o.message = x402.Reason(code), words // "reason: message"
+	if code, words, ok := strings.Cut(string(o.reason), ": "); ok {
+		o.reason, o.message = x402.Reason(code), cmp.Or(o.message, words) // "reason: message"
 	}
-	o.reason, o.message = x402.Reason(clip(string(o.reason))), clipMessage(o.message)
-	o.field = fieldOf(o.reason, o.message)
+	o.reason, o.message = x402.Reason(clip(string(o.reason))), clip(o.message)
+	o.field = fieldOf(o.reason, v.Field, o.message)
 }
 
 // content are reasons about the signed payment itself: what is wrong with it
@@ -139,9 +139,13 @@ var fields = map[x402.Reason]string{
 	x402.ReasonEVMAssetNotContract: "asset", x402.ReasonInvalidPayload: "payload", x402.ReasonEVMPayload: "payload",
 }
 
-// fieldOf is the field that a refusal is about: the message names it as
-// [x402.Error.Message] does, or else it follows from the reason.
-func fieldOf(r x402.Reason, message string) string {
+// fieldOf is the field that a refusal is about: the one that is named, that
+// with which the message begins (see [x402.Error.Message]), or the one that the
+// reason is about.
+func fieldOf(r x402.Reason, named, message string) string {
+	if isFieldName(named) {
+		return named
+	}
 	if name, _, ok := strings.Cut(message, ": "); ok && isFieldName(name) {
 		return name
 	}
@@ -155,11 +159,4 @@ func isFieldName(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 60 && s[0] >= 'a' && s[0] <= 'z'
-}
-
-func clipMessage(s string) string {
-	if len(s) > 300 {
-		return s[:300] + "…"
-	}
-	return s
 }

@@ -70,7 +70,7 @@ func (b *purchase) send(ctx context.Context, name, value string) (*http.Response
 	out := b.req.Clone(ctx)
 	out.Body, out.ContentLength = nil, b.body.length
 	if content != nil && content != http.NoBody {
-		out.Body = content
+		out.Body, out.GetBody = content, b.body.again // for the transport's own retries
 	}
 	if name != "" {
 		if out.Header == nil {
@@ -101,7 +101,7 @@ func (b *purchase) buy(ctx context.Context, c *challenge, header http.Header, kn
 			return Spending{}, false, fmt.Errorf("%w: %w", ErrVetoed, err)
 		}
 	}
-	s.CreatedAt = b.cfg.Now()
+	s.CreatedAt = b.cfg.Now().Round(0) // as it is after a restart
 	now := b.signingTime(header, s.CreatedAt)
 	s.ExpiresAt = later(s.CreatedAt, now).Add(lifetime(offer.Requirements.MaxTimeoutSeconds))
 	if err := b.reserve(ctx, s, known); err != nil {
