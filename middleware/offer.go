@@ -42,18 +42,18 @@ func (o Offer) compile(assets *x402.Assets) (*offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case o.PayToFunc == nil:
-		if err := checkAddress(network, o.PayTo); err != nil {
-			return nil, fmt.Errorf("PayTo: %w", err)
-		}
-	case o.PayTo != "":
+	if o.PayToFunc != nil && o.PayTo != "" {
 		return nil, errors.New("both PayTo and PayToFunc are set")
 	}
 	c.requirement = c.asset.Requirements(amount, o.PayTo)
 	c.requirement.Scheme, c.requirement.MaxTimeoutSeconds = o.Scheme, o.MaxTimeoutSeconds
 	if c.requirement.Extra, err = mergeExtra(c.requirement.Extra, o.Extra); err != nil {
 		return nil, fmt.Errorf("Extra: %w", err)
+	}
+	if o.PayToFunc == nil {
+		if err := checkRequirement(c.requirement); err != nil {
+			return nil, err
+		}
 	}
 	c.asks = o.Scheme != x402.SchemeExact || network.Namespace() != "eip155" || c.method() != x402.EIP3009
 	return c, c.checkDomain()
@@ -64,9 +64,6 @@ func (o Offer) compile(assets *x402.Assets) (*offer, error) {
 func (o Offer) lookup(assets *x402.Assets) (x402.Asset, error) {
 	if o.Asset == "" {
 		return assets.Default(o.Network)
-	}
-	if err := checkAddress(o.Network, o.Asset); err != nil {
-		return x402.Asset{}, fmt.Errorf("Asset: %w", err)
 	}
 	a, err := assets.Lookup(o.Network, o.Asset)
 	if err != nil && o.Price == "" && o.PriceFunc == nil {
@@ -136,7 +133,7 @@ func (o *offer) requirementFor(r *http.Request, extra json.RawMessage) (x402.Pay
 	}
 	if o.PayToFunc != nil {
 		if out.PayTo, err = o.PayToFunc(r); err == nil {
-			err = checkAddress(o.Network, out.PayTo)
+			err = checkRequirement(out)
 		}
 		if err != nil {
 			return out, fmt.Errorf("PayToFunc: %w", err)
@@ -148,28 +145,13 @@ func (o *offer) requirementFor(r *http.Request, extra json.RawMessage) (x402.Pay
 	return out, err
 }
 
-// checkAddress refuses what cannot be an address on n.
-func checkAddress(n x402.Network, address string) error {
-	switch {
-	case address == "":
-		return errors.New("missing")
-	case n.Namespace() == "eip155":
-		hex, ok := strings.CutPrefix(address, "0x")
-		if !ok || len(hex) != 40 || strings.Trim(hex, "0123456789abcdefABCDEF") != "" {
-			return fmt.Errorf("%q is not an address on %s (0x and 40 hex digits)", clip(address), n)
-		}
-		if strings.Trim(hex, "0") == "" {
-			return errors.New("the zero address")
-		}
-	case n.Namespace() == "solana":
-		if len(address) < 32 || len(address) > 44 || strings.Trim(address, base58) != "" {
-			return fmt.Errorf("%q is not an address on %s (32 to 44 base58 characters)", clip(address), n)
-		}
+// checkRequirement refuses what nobody can or should pay.
+func checkRequirement(r x402.PaymentRequirements) error {
+	if strings.Trim(r.PayTo, "0x") == "" && r.PayTo != "" && r.Network.Namespace() == "eip155" {
+		return errors.New("payTo: the zero address")
 	}
-	return nil
+	return r.Validate()
 }
-
-const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 // mergeExtra lays the members of the JSON object over on those of base.
 func mergeExtra(base, over json.RawMessage) (json.RawMessage, error) {

@@ -104,7 +104,10 @@ func (rt *route) compile(assets *x402.Assets) error {
 	case rt.Resource.URL != "":
 		return errors.New("Resource.URL is filled in per request; set Config.PublicURL instead")
 	}
-	if err := checkResource(rt.Resource); err != nil {
+	if n := len(rt.Resource.Description); n > maxDescription {
+		return fmt.Errorf("the description has %d bytes, facilitators take %d", n, maxDescription)
+	}
+	if err := rt.Resource.Validate(); err != nil {
 		return err
 	}
 	zero, static := 0, true
@@ -155,35 +158,4 @@ func (rt *route) precompute(static bool) error {
 		rt.page = page(rt.Resource, t)
 	}
 	return nil
-}
-
-// checkResource checks the limits of the specification (v2, ResourceInfo).
-func checkResource(r x402.ResourceInfo) error {
-	if len(r.Description) > maxDescription {
-		return fmt.Errorf("the description has %d bytes, facilitators take %d", len(r.Description), maxDescription)
-	}
-	if r.ServiceName != "" && !printable(r.ServiceName, 32) {
-		return errors.New("serviceName is not 1 to 32 printable ASCII characters")
-	}
-	if len(r.Tags) > 5 {
-		return errors.New("more than 5 tags")
-	}
-	for _, t := range r.Tags {
-		if !printable(t, 32) {
-			return fmt.Errorf("tag %q is not 1 to 32 printable ASCII characters", t)
-		}
-	}
-	if len(r.IconURL) > 2048 {
-		return errors.New("iconUrl is longer than 2048 bytes")
-	}
-	return nil
-}
-
-func printable(s string, limit int) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return s != "" && len(s) <= limit
 }
