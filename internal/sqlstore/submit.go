@@ -158,7 +158,7 @@ func (s *DB) AddTransaction(ctx context.Context, id string, t facilitator.Transa
 			return store.ErrNotFound
 		case err != nil:
 			return err
-		case row.State != facilitator.Submitted && row.State != facilitator.Unknown:
+		case row.State.Final() || row.Relayer == "":
 			return fmt.Errorf("%w: it is %s", store.ErrConflict, row.State)
 		case row.nonce != t.Nonce:
 			return fmt.Errorf("%w: its nonce is %d, not %d", store.ErrConflict, row.nonce, t.Nonce)

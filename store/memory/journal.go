@@ -146,8 +146,8 @@ func (s *Store) AddTransaction(ctx context.Context, id string, t facilitator.Tra
 	switch {
 	case row == nil:
 		return fmt.Errorf("memory: add a transaction to settlement %s: %w", id, store.ErrNotFound)
-	case row.State != facilitator.Submitted && row.State != facilitator.Unknown:
-		return fmt.Errorf("memory: add a transaction to settlement %s: %w: it is %s", id, store.ErrConflict, row.State)
+	case row.State.Final() || row.Relayer == "":
+		return fmt.Errorf("memory: add a transaction to settlement %s: %w: it is %s and not sent", id, store.ErrConflict, row.State)
 	case row.nonce != t.Nonce:
 		return fmt.Errorf("memory: add a transaction to settlement %s: %w: its nonce is %d, not %d", id, store.ErrConflict, row.nonce, t.Nonce)
 	}

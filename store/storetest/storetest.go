@@ -1,0 +1,97 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/middleware"
+	"github.com/v402/v402/store"
+	"github.com/v402/v402/x402/payer"
+)
+
+// Store is all that a backend of this module implements.
+type Store interface {
+	facilitator.Journal
+	middleware.Claims
+	payer.Ledger
+	store.Outbox
+}
+
+// EventJournal is a journal with the outbox that its events go to.
+type EventJournal interface {
+	facilitator.Journal
+	store.Outbox
+}
+
+// Open returns handles on one empty store, as so many replicas would open it:
+// on a database one pool each, in memory the same value several times. It closes
+// them with t.Cleanup.
+type Open func(t *testing.T, replicas int) []Store
+
+// Test runs the whole suite.
+func Test(t *testing.T, open Open) {
+	one := func(t *testing.T) Store { return open(t, 1)[0] }
+	t.Run("Journal", func(t *testing.T) {
+		TestJournal(t, func(t *testing.T) facilitator.Journal { return one(t) })
+	})
+	t.Run("Claims", func(t *testing.T) {
+		TestClaims(t, func(t *testing.T) middleware.Claims { return one(t) })
+	})
+	t.Run("Ledger", func(t *testing.T) {
+		TestLedger(t, func(t *testing.T) payer.Ledger { return one(t) })
+	})
+	t.Run("Outbox", func(t *testing.T) {
+		TestOutbox(t, func(t *testing.T) EventJournal { return one(t) })
+	})
+	t.Run("Replicas", func(t *testing.T) { TestReplicas(t, open) })
+}
+
+// promises are tests by the sentence that they show.
+type promises[S any] map[string]func(t *testing.T, s S)
+
+// run shows each promise on a store of its own.
+func (p promises[S]) run(t *testing.T, open func(t *testing.T) S) {
+	for sentence, test := range p {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
+// cancelled is a context that has ended.
+func cancelled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+// together runs n calls at once and waits for them. The results are in the
+// order of the calls.
+func together[R any](n int, call func(i int) (R, error)) ([]R, []error) {
+	results, errs := make([]R, n), make([]error, n)
+	start, done := make(chan struct{}), make(chan struct{})
+	for i := range n {
+		go func() {
+			<-start
+			results[i], errs[i] = call(i)
+			done <- struct{}{}
+		}()
+	}
+	close(start)
+	for range n {
+		<-done
+	}
+	return results, errs
+}
+
+// noErrors requires that every call went well.
+func noErrors(t *testing.T, errs []error) {
+	t.Helper()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+}
