@@ -142,7 +142,7 @@ func TestACustomChoiceSeesOnlyAcceptableOffers(t *testing.T) {
 
 func TestATokenThatIsNoDollarHasLimitsOfItsOwn(t *testing.T) {
 	t.Parallel()
-	euro := x402.Asset{Network: x402.Base, Address: "0x00000000000000000000000000000000000000E0", Symbol: "EURC", Decimals: 18}
+	euro := x402.Asset{Network: x402.Base, Address: "0x00000000000000000000000000000000000000E0", Symbol: "EURC", Name: "EURC", Version: "2", Decimals: 18}
 	s := newShop(x402.V2)
 	price, err := euro.Price("0.4")
 	require.NoError(t, err)
