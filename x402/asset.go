@@ -98,17 +98,21 @@ func DefaultAssets() *Assets {
 }
 
 // Add puts a into the set, in place of an asset with the same address. The
-// first asset of a network is that network's default.
+// first asset of a network is that network's default. It refuses what could not
+// be paid in: an address or network of the wrong form, and an asset of EIP-3009
+// without the name and version that its contract signs under.
 func (s *Assets) Add(a Asset) error {
 	switch {
 	case !a.Network.valid():
 		return fmt.Errorf("x402: asset %s: %q is not a CAIP-2 network", a.Address, a.Network)
-	case a.Address == "":
-		return fmt.Errorf("x402: asset on %s has no address", a.Network)
+	case !a.Network.validAddress(a.Address):
+		return fmt.Errorf("x402: asset on %s: %q is not an address", a.Network, clip(a.Address))
 	case a.Decimals < 0 || a.Decimals > 36:
 		return fmt.Errorf("x402: asset %s: %d decimals", a.Address, a.Decimals)
 	case a.Method != "" && a.Method != EIP3009 && a.Method != Permit2:
 		return fmt.Errorf("x402: asset %s: unknown transfer method %q", a.Address, a.Method)
+	case a.Network.Namespace() == "eip155" && a.Method != Permit2 && (a.Name == "" || a.Version == ""):
+		return fmt.Errorf("x402: asset %s: its EIP-712 name and version are needed to pay by EIP-3009", a.Address)
 	}
 	if s.byKey == nil {
 		s.byKey, s.defaults = map[string]Asset{}, map[Network]Asset{}

@@ -81,6 +81,7 @@ var aliases = map[string]Reason{
 	"chain_id_mismatch":                              ReasonEVMNetwork,
 	"recipient_mismatch":                             ReasonEVMRecipient,
 	"accepted_requirements_mismatch":                 ReasonNoMatchingOffer,
+	"asset_mismatch":                                 ReasonNoMatchingOffer,
 	"invalid_signature":                              ReasonEVMSignature,
 	"transaction_simulation":                         ReasonEVMSimulation,
 	"unsupported_chain":                              ReasonInvalidNetwork,

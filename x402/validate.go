@@ -87,7 +87,7 @@ func invalid(field, message string) *Error {
 }
 
 // validAddress says whether s has the form of an address on n. Only the forms
-// of eip155 and solana are known; elsewhere anything but spaces passes.
+// of eip155 and solana are known; elsewhere anything without spaces passes.
 func (n Network) validAddress(s string) bool {
 	switch n.Namespace() {
 	case "eip155":
@@ -96,7 +96,7 @@ func (n Network) validAddress(s string) bool {
 		const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 		return len(s) >= 32 && len(s) <= 44 && strings.Trim(s, base58) == ""
 	default:
-		return !strings.ContainsAny(s, " \t\r\n")
+		return s != "" && !strings.ContainsAny(s, " \t\r\n")
 	}
 }
 
