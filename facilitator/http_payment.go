@@ -1,7 +1,6 @@
 package facilitator
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,7 +58,7 @@ func (s *Service) postSettle(w http.ResponseWriter, r *http.Request) {
 // readPayment decodes the body of r, whatever its content type. status is that
 // of the answer to a body that cannot be read.
 func readPayment(r *http.Request) (p x402.Payment, status int, err error) {
-	err = web.Body(r, MaxBody, func(body []byte) error { return json.Unmarshal(body, &p) })
+	err = web.Body(r, MaxBody, p.UnmarshalJSON)
 	switch {
 	case errors.Is(err, web.ErrTooLarge):
 		return p, http.StatusRequestEntityTooLarge, fmt.Errorf("%w: more than %d bytes", err, MaxBody)

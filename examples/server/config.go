@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/v402/v402/x402"
+)
+
+// config is what the server is told by flags, or else by the environment.
+type config struct {
+	addr          string
+	store         string
+	chains        []chainConfig // empty: dev mode
+	keys          []string      // of the relayers
+	payTo         string
+	publicURL     string
+	devChainAddr  string
+	allowPayTo    []string
+	token         string
+	confirmations uint64
+}
+
+// chainConfig is one network and its JSON-RPC endpoints.
+type chainConfig struct {
+	network x402.Network
+	urls    []string
+}
+
+// readConfig reads the command line, over what getenv says.
+func readConfig(args []string, getenv func(string) string, usage io.Writer) (config, error) {
+	var c config
+	var evm, keys, allow string
+	f := flag.NewFlagSet("server", flag.ContinueOnError)
+	f.SetOutput(usage)
+	text := func(to *string, name, variable, value, help string) {
+		if v := getenv(variable); v != "" {
+			value = v
+		}
+		f.StringVar(to, name, value, help+" ("+variable+")")
+	}
+	text(&c.addr, "addr", "V402_ADDR", "127.0.0.1:4020", "listen address")
+	text(&c.store, "store", "V402_STORE", "sqlite:v402.db", "memory:, sqlite:PATH or postgres://...")
+	text(&evm, "evm", "V402_EVM", "", "comma list of CAIP2=RPCURL, with blanks between several URLs of one chain; none: dev mode")
+	text(&keys, "evm-keys", "V402_EVM_KEYS", "", "comma list of relayer private keys, hex")
+	text(&c.payTo, "pay-to", "V402_PAY_TO", "", "address that the demo routes are paid to; without it there are none, but in dev mode")
+	text(&c.publicURL, "public-url", "V402_PUBLIC_URL", "", "URL that clients see; default from the request")
+	text(&c.devChainAddr, "dev-chain-addr", "V402_DEV_CHAIN_ADDR", "127.0.0.1:8545", "JSON-RPC of the dev chain; a free port if it is taken")
+	text(&allow, "allow-pay-to", "V402_ALLOW_PAY_TO", "", "comma list of the only recipients to settle for")
+	text(&c.token, "token", "V402_TOKEN", "", "bearer token that POST /verify and POST /settle ask for")
+	f.Uint64Var(&c.confirmations, "confirmations", 0, "blocks that make a settlement final; 0: as is usual on the network")
+	if err := f.Parse(args); err != nil {
+		return config{}, err
+	}
+	if f.NArg() > 0 {
+		return config{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	var err error
+	if c.chains, err = parseChains(evm); err != nil {
+		return config{}, err
+	}
+	c.keys, c.allowPayTo = list(keys), list(allow)
+	return c, c.check()
+}
+
+func (c config) check() error {
+	switch {
+	case len(c.chains) > 0 && len(c.keys) == 0:
+		return errors.New("V402_EVM needs V402_EVM_KEYS: the relayers that pay the gas")
+	case len(c.chains) == 0 && len(c.keys) > 0:
+		return errors.New("V402_EVM_KEYS without V402_EVM: dev mode uses keys of its own; name the chains")
+	case c.dev() && !isLoopback(c.addr):
+		return fmt.Errorf("dev mode does not listen on %s: its keys are known to everybody; use 127.0.0.1, or name chains in V402_EVM", c.addr)
+	}
+	return nil
+}
+
+// dev says whether the chain is one of our own in this process.
+func (c config) dev() bool { return len(c.chains) == 0 }
+
+// parseChains reads "eip155:8453=https://a https://b,eip155:10=https://c".
+func parseChains(s string) ([]chainConfig, error) {
+	var out []chainConfig
+	for _, entry := range list(s) {
+		name, urls, ok := strings.Cut(entry, "=")
+		network, err := x402.ParseNetwork(strings.TrimSpace(name))
+		switch {
+		case !ok || len(strings.Fields(urls)) == 0:
+			return nil, fmt.Errorf("V402_EVM: %q is not CAIP2=RPCURL, such as eip155:8453=https://mainnet.base.org", entry)
+		case err != nil:
+			return nil, fmt.Errorf("V402_EVM: %w", err)
+		}
+		out = append(out, chainConfig{network, strings.Fields(urls)})
+	}
+	return out, nil
+}
+
+// list splits at commas and leaves out what is empty.
+func list(s string) []string {
+	var out []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// isLoopback says whether addr is reached from this machine only.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/middleware"
+	"github.com/v402/v402/store/memory"
+	"github.com/v402/v402/store/sqlite"
+)
+
+// backend is what the server keeps in its store.
+type backend interface {
+	facilitator.Journal
+	middleware.Claims
+	Close() error
+}
+
+// openStore opens memory:, sqlite:PATH or postgres://...
+func openStore(ctx context.Context, name string) (backend, error) {
+	path, isSQLite := strings.CutPrefix(name, "sqlite:")
+	switch {
+	case name == "memory:":
+		return memory.New(), nil
+	case isSQLite:
+		return sqlite.Open(ctx, path)
+	default:
+		return nil, fmt.Errorf("store %q is not memory:, sqlite:PATH or postgres://", name)
+	}
+}
+
+// storeName is name without the password in it.
+func storeName(name string) string {
+	u, err := url.Parse(name)
+	if err != nil {
+		return "the store that is configured"
+	}
+	return u.Redacted()
+}
