@@ -1,0 +1,303 @@
+package middleware_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/middleware"
+	"github.com/v402/v402/x402"
+)
+
+func TestAPaidRequestIsServedWithItsSettlement(t *testing.T) {
+	t.Parallel()
+	var paid *middleware.Paid
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+		paid, _ = middleware.PaymentFrom(r.Context())
+		w.Header().Set("Cache-Control", "public, max-age=60")
+		w.Header().Add("Vary", "Accept")
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, "made")
+	}, nil)
+	name, value := s.pay(t, "POST", "/paid?a=1")
+	w := s.do("POST", "/paid?a=1", "x", name, value)
+	require.Equal(t, 201, w.Code, w.Body)
+	require.Equal(t, "made", w.Body.String())
+	require.Equal(t, "private, max-age=60", w.Header().Get("Cache-Control"))
+	require.Equal(t, []string{"Accept", "PAYMENT-SIGNATURE, X-PAYMENT"}, w.Header().Values("Vary"))
+	require.Empty(t, w.Header().Get(x402.HeaderPaymentResponseV1))
+	require.Empty(t, w.Header().Get("X-V402-Replay"))
+	got := settlement(t, w.Header())
+	require.True(t, got.Success)
+	require.Equal(t, hash, got.Transaction)
+	require.Equal(t, buyer, got.Payer)
+	require.Equal(t, x402.BaseSepolia, got.Network)
+	require.Equal(t, buyer, paid.Payer)
+	require.Equal(t, "10000", paid.Requirement.Amount.String())
+	require.False(t, paid.Settled)
+	require.NotEmpty(t, paid.Key)
+}
+
+func TestAV1PaymentIsAnsweredInV1(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil, nil)
+	name, value := payV1(t, "base-sepolia")
+	w := s.do("GET", "/paid", "", name, value)
+	require.Equal(t, 200, w.Code, w.Body)
+	require.Empty(t, w.Header().Get(x402.HeaderPaymentResponse))
+	var m map[string]any
+	require.NoError(t, x402.DecodeHeader(w.Header().Get(x402.HeaderPaymentResponseV1), &m))
+	require.Equal(t, "base-sepolia", m["network"])
+	require.Equal(t, true, m["success"])
+	j, err := json.Marshal(s.last())
+	require.NoError(t, err)
+	require.Contains(t, string(j), `"resource":"http://example.com/paid"`)
+	require.Contains(t, string(j), `"maxAmountRequired":"10000"`)
+
+	s.onSettle = failure(x402.ReasonEVMTransactionFailed, hash)
+	name, value = payV1(t, "base-sepolia")
+	w = s.do("GET", "/paid", "", name, value)
+	require.Equal(t, 402, w.Code)
+	var c x402.PaymentRequired
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &c))
+	require.Equal(t, "invalid_exact_evm_transaction_failed", c.Error)
+	require.Len(t, c.Accepts, 1)
+	require.NoError(t, x402.DecodeHeader(w.Header().Get(x402.HeaderPaymentResponseV1), &m))
+	require.Equal(t, false, m["success"])
+}
+
+func TestAFailedSettlementGivesNothingOfTheAnswer(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Secret", "1")
+		w.Header().Set("Link", "</secret>")
+		w.WriteHeader(http.StatusEarlyHints)
+		fmt.Fprint(w, "secret")
+		w.(http.Flusher).Flush()
+		require.NoError(t, http.NewResponseController(w).Flush())
+	}, nil)
+	s.onSettle = failure(x402.ReasonEVMTransactionFailed, hash)
+	name, value := s.pay(t, "GET", "/paid")
+	w := s.do("GET", "/paid", "", name, value)
+	require.Equal(t, 402, w.Code)
+	require.NotContains(t, w.Body.String(), "secret")
+	require.Empty(t, w.Header().Get("X-Secret"))
+	require.Empty(t, w.Header().Get("Link"))
+	require.Empty(t, w.Header().Get(x402.HeaderPaymentRequired))
+	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+	got := settlement(t, w.Header())
+	require.False(t, got.Success)
+	require.Equal(t, x402.ReasonEVMTransactionFailed, got.ErrorReason)
+	require.Equal(t, x402.BaseSepolia, got.Network)
+	require.Equal(t, "invalid_exact_evm_transaction_failed", reason(t, w))
+	require.Zero(t, s.claims.Len(), "nothing was charged: the payment is free")
+}
+
+func TestAnswersThatAreErrorsAreNotCharged(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{400, 404, 429, 500, 503} {
+		s := open(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Own", "1")
+			http.Error(w, "no", status)
+		}, nil)
+		name, value := s.pay(t, "GET", "/paid")
+		w := s.do("GET", "/paid", "", name, value)
+		require.Equal(t, status, w.Code)
+		require.Equal(t, "no\n", w.Body.String())
+		require.Equal(t, "1", w.Header().Get("X-Own"))
+		require.Empty(t, w.Header().Get(x402.HeaderPaymentResponse))
+		require.Zero(t, s.settled.Load())
+		require.Zero(t, s.claims.Len())
+	}
+}
+
+func TestRedirectsAreChargedUnlessTheyOnlyCorrectThePath(t *testing.T) {
+	t.Parallel()
+	for location, charged := range map[string]int64{"/elsewhere": 1, "https://cdn.example/x": 1, "/paid/": 0, "/PAID": 0} {
+		s := open(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, location, http.StatusTemporaryRedirect)
+		}, nil)
+		name, value := s.pay(t, "GET", "/paid")
+		w := s.do("GET", "/paid", "", name, value)
+		require.Equal(t, 307, w.Code)
+		require.Equal(t, charged, s.settled.Load(), location)
+	}
+}
+
+func TestPanicsAreNotChargedAndPassThrough(t *testing.T) {
+	t.Parallel()
+	for _, value := range []any{"boom", http.ErrAbortHandler} {
+		s := open(t, func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, "half")
+			panic(value)
+		}, nil)
+		name, header := s.pay(t, "GET", "/paid")
+		require.PanicsWithValue(t, value, func() { s.do("GET", "/paid", "", name, header) })
+		require.Zero(t, s.settled.Load())
+		require.Zero(t, s.claims.Len(), "the payment is free again")
+	}
+}
+
+func TestTooLargeAnswersAreNotCharged(t *testing.T) {
+	t.Parallel()
+	var written int
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+		block := make([]byte, 1<<20)
+		for range 100 {
+			n, _ := w.Write(block)
+			written += n
+		}
+	}, nil)
+	name, value := s.pay(t, "GET", "/paid")
+	w := s.do("GET", "/paid", "", name, value)
+	require.Equal(t, 500, w.Code)
+	require.Equal(t, "response_too_large", reason(t, w))
+	require.Equal(t, middleware.DefaultMaxResponseBody, written, "no more than the bound is kept")
+	require.Zero(t, s.settled.Load())
+	require.Zero(t, s.claims.Len())
+}
+
+func TestTooLargeRequestsAreRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil, func(cfg *middleware.Config) { cfg.MaxRequestBody = 10 })
+	name, value := s.pay(t, "POST", "/paid")
+	require.Equal(t, 413, s.do("POST", "/paid", "12345678901", name, value).Code)
+	require.Equal(t, 200, s.do("POST", "/paid", "1234567890", name, value).Code)
+	require.EqualValues(t, 1, s.ran.Load())
+}
+
+func TestConnectionsCannotBeTakenOverBeforeSettlement(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _, err := http.NewResponseController(w).Hijack()
+		require.ErrorIs(t, err, http.ErrNotSupported)
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	}, nil)
+	name, value := s.pay(t, "GET", "/paid")
+	require.Equal(t, 500, s.do("GET", "/paid", "", name, value).Code)
+	require.Zero(t, s.settled.Load())
+}
+
+func TestAnAnswerShorterThanAnnouncedIsNotCharged(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		fmt.Fprint(w, "short")
+	}, nil)
+	name, value := s.pay(t, "GET", "/paid")
+	require.Equal(t, 500, s.do("GET", "/paid", "", name, value).Code)
+	require.Zero(t, s.settled.Load())
+}
+
+func TestHooksCanRefuseAndAreToldTheOutcome(t *testing.T) {
+	t.Parallel()
+	var calls []string
+	var refuse string
+	before := func(name string) func(context.Context, middleware.Attempt) error {
+		return func(_ context.Context, a middleware.Attempt) error {
+			require.Equal(t, "/paid", a.Pattern)
+			require.Equal(t, payTo, a.Payment.Requirements.PayTo)
+			calls = append(calls, name)
+			if name == refuse {
+				return errors.New("not you")
+			}
+			return nil
+		}
+	}
+	s := open(t, nil, func(cfg *middleware.Config) {
+		cfg.Hooks = middleware.Hooks{
+			BeforeVerify: before("before verify"),
+			AfterVerify: func(_ context.Context, _ middleware.Attempt, r x402.VerifyResponse, err error) {
+				calls = append(calls, fmt.Sprint("after verify ", r.IsValid, err))
+			},
+			BeforeSettle: before("before settle"),
+			AfterSettle: func(_ context.Context, _ middleware.Attempt, r x402.SettleResponse, err error) {
+				calls = append(calls, fmt.Sprint("after settle ", r.Success, err))
+			},
+		}
+	})
+	for _, c := range []struct {
+		refuse string
+		status int
+		calls  []string
+	}{
+		{"", 200, []string{"before verify", "after verify true <nil>", "before settle", "after settle true <nil>"}},
+		{"before verify", 403, []string{"before verify"}},
+		{"before settle", 403, []string{"before verify", "after verify true <nil>", "before settle"}},
+	} {
+		calls, refuse = nil, c.refuse
+		remembered := s.claims.Len()
+		name, value := s.pay(t, "GET", "/paid")
+		w := s.do("GET", "/paid", "", name, value)
+		require.Equal(t, c.status, w.Code)
+		require.Equal(t, c.calls, calls)
+		if c.status == 403 {
+			require.JSONEq(t, `{"error":"not you"}`, w.Body.String())
+			require.Equal(t, remembered, s.claims.Len(), "nothing is claimed")
+		}
+	}
+	require.EqualValues(t, 1, s.settled.Load())
+}
+
+func TestAFacilitatorThatCannotBeReachedIs502(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil, nil)
+	s.onVerify = func(context.Context, x402.Payment) (x402.VerifyResponse, error) {
+		return x402.VerifyResponse{IsValid: true}, errors.New("connection refused")
+	}
+	name, value := s.pay(t, "GET", "/paid")
+	w := s.do("GET", "/paid", "", name, value)
+	require.Equal(t, 502, w.Code)
+	require.Equal(t, "facilitator_unavailable", reason(t, w))
+	require.NotContains(t, w.Body.String(), "refused", "the cause is for the log")
+	require.Zero(t, s.ran.Load())
+	require.Zero(t, s.claims.Len())
+
+	s.onVerify = nil
+	require.Equal(t, 200, s.do("GET", "/paid", "", name, value).Code, "the same payment is good later")
+}
+
+func TestAnOuterMiddlewaresHeadersStay(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Del("X-Drop")
+		fmt.Fprint(w, w.Header().Get("X-Request-Id"))
+	}, nil)
+	inner, n := s.Handler, 0
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n++
+		w.Header().Set("X-Request-Id", fmt.Sprint(n))
+		w.Header().Set("X-Drop", "1")
+		inner.ServeHTTP(w, r)
+	})
+	name, value := s.pay(t, "GET", "/paid")
+	w := s.do("GET", "/paid", "", name, value)
+	require.Equal(t, "2", w.Body.String())
+	require.Equal(t, "2", w.Header().Get("X-Request-Id"))
+	require.Empty(t, w.Header().Get("X-Drop"))
+	w = s.do("GET", "/paid", "", name, value)
+	require.Equal(t, "true", w.Header().Get("X-V402-Replay"))
+	require.Equal(t, "2", w.Body.String())
+	require.Equal(t, "3", w.Header().Get("X-Request-Id"), "each answer has its own")
+	require.Empty(t, w.Header().Get("X-Drop"))
+}
+
+func TestALongMessageOfTheFacilitatorStillFitsTheHeader(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil, nil)
+	s.onSettle = func(_ context.Context, p x402.Payment) (x402.SettleResponse, error) {
+		return x402.SettleResponse{ErrorReason: x402.ReasonPolicy, ErrorMessage: strings.Repeat("m", 50_000),
+			Extensions: map[string]json.RawMessage{"x": json.RawMessage(`"` + strings.Repeat("e", 50_000) + `"`)}}, nil
+	}
+	name, value := s.pay(t, "GET", "/paid")
+	w := s.do("GET", "/paid", "", name, value)
+	require.Equal(t, 402, w.Code)
+	require.Equal(t, x402.ReasonPolicy, settlement(t, w.Header()).ErrorReason)
+	require.Less(t, w.Body.Len(), 2000)
+}
