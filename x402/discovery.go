@@ -126,9 +126,12 @@ func (p DiscoveryPage) MarshalJSON() ([]byte, error) {
 func (p *DiscoveryPage) UnmarshalJSON(data []byte) error {
 	var v DiscoveryPage
 	unknown, err := DecodeObject(data, &v)
+	if err != nil {
+		return err
+	}
 	v.Unknown = unknown
 	*p = v
-	return err
+	return nil
 }
 
 // SearchPage is a facilitator's answer to GET /discovery/search.
@@ -161,9 +164,12 @@ func (p SearchPage) MarshalJSON() ([]byte, error) {
 func (p *SearchPage) UnmarshalJSON(data []byte) error {
 	var v SearchPage
 	unknown, err := DecodeObject(data, &v)
+	if err != nil {
+		return err
+	}
 	v.Unknown = unknown
 	*p = v
-	return err
+	return nil
 }
 
 // moment is a time that facilitators write as RFC 3339, or as unix seconds or

@@ -3,7 +3,9 @@ package x402
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 )
 
 // The HTTP headers of both versions.
@@ -42,6 +44,9 @@ func DecodeHeader(s string, v any) error {
 		return Refuse(ReasonInvalidPayload, "", fmt.Sprintf("header of %d bytes exceeds %d", len(s), MaxHeaderBytes))
 	}
 	j, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err == nil && strings.ContainsAny(s, "\r\n") {
+		err = errors.New("a line break") // encoding/base64 skips them
+	}
 	if err != nil {
 		return &Error{Reason: ReasonInvalidPayload, Err: fmt.Errorf("not padded standard base64: %w", err)}
 	}

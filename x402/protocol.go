@@ -47,9 +47,12 @@ func (r ResourceInfo) MarshalJSON() ([]byte, error) { return encodeObject(&r, r.
 func (r *ResourceInfo) UnmarshalJSON(data []byte) error {
 	var v ResourceInfo
 	unknown, err := DecodeObject(data, &v)
+	if err != nil {
+		return err
+	}
 	v.Unknown = unknown
 	*r = v
-	return err
+	return nil
 }
 
 // PaymentRequirements is one way to pay: one entry of "accepts".
@@ -67,13 +70,20 @@ type PaymentRequirements struct {
 // MarshalJSON implements [json.Marshaler].
 func (r PaymentRequirements) MarshalJSON() ([]byte, error) { return encodeObject(&r, r.Unknown) }
 
-// UnmarshalJSON implements [json.Unmarshaler].
+// UnmarshalJSON implements [json.Unmarshaler]. An absent amount is an error, lest
+// it pass for a price of zero.
 func (r *PaymentRequirements) UnmarshalJSON(data []byte) error {
 	var v PaymentRequirements
 	unknown, err := DecodeObject(data, &v)
+	if err == nil && v.Amount.i == nil {
+		err = Refuse(ReasonInvalidPayload, "amount", "missing")
+	}
+	if err != nil {
+		return err
+	}
 	v.Unknown = unknown
 	*r = v
-	return err
+	return nil
 }
 
 // PaymentRequired is the challenge of a 402 answer: what is sold and how it
@@ -179,9 +189,12 @@ func (r VerifyResponse) MarshalJSON() ([]byte, error) { return encodeObject(&r, 
 func (r *VerifyResponse) UnmarshalJSON(data []byte) error {
 	var v VerifyResponse
 	unknown, err := DecodeObject(data, &v)
+	if err != nil {
+		return err
+	}
 	v.Unknown = unknown
 	*r = v
-	return err
+	return nil
 }
 
 // SettleResponse is a facilitator's answer to POST /settle, and what the buyer
@@ -206,10 +219,12 @@ func (r SettleResponse) MarshalJSON() ([]byte, error) { return encodeObject(&r, 
 func (r *SettleResponse) UnmarshalJSON(data []byte) error {
 	var v SettleResponse
 	unknown, err := DecodeObject(data, &v)
-	v.Unknown = unknown
-	v.Network = fromWire(string(v.Network))
+	if err != nil {
+		return err
+	}
+	v.Unknown, v.Network = unknown, fromWire(string(v.Network))
 	*r = v
-	return err
+	return nil
 }
 
 // Kind is one combination that a facilitator serves.
@@ -233,12 +248,15 @@ func (k Kind) MarshalJSON() ([]byte, error) {
 func (k *Kind) UnmarshalJSON(data []byte) error {
 	var v Kind
 	unknown, err := DecodeObject(data, &v)
+	if err != nil {
+		return err
+	}
 	v.Unknown = unknown
 	if v.Version == V1 {
 		v.Network = fromWire(string(v.Network))
 	}
 	*k = v
-	return err
+	return nil
 }
 
 // Supported is a facilitator's answer to GET /supported.
@@ -267,9 +285,12 @@ func (s Supported) MarshalJSON() ([]byte, error) {
 func (s *Supported) UnmarshalJSON(data []byte) error {
 	var v Supported
 	unknown, err := DecodeObject(data, &v)
+	if err != nil {
+		return err
+	}
 	v.Unknown = unknown
 	*s = v
-	return err
+	return nil
 }
 
 // Kind returns the entry for a version, scheme and network.

@@ -62,6 +62,9 @@ func (r PaymentRequirements) MarshalV1(resource ResourceInfo) ([]byte, error) {
 func UnmarshalRequirementsV1(data []byte) (PaymentRequirements, ResourceInfo, error) {
 	var v requirementsV1
 	unknown, err := DecodeObject(data, &v)
+	if err == nil && v.MaxAmountRequired.i == nil {
+		err = Refuse(ReasonInvalidPayload, "maxAmountRequired", "missing")
+	}
 	if err != nil {
 		return PaymentRequirements{}, ResourceInfo{}, err
 	}
