@@ -23,8 +23,18 @@ const (
 	runLimit     = 2 * time.Minute
 )
 
+// installed is what npm writes last.
+var installed = filepath.Join("node_modules", ".package-lock.json")
+
 // install sees to it that the packages of package.json are there, once.
 var install = sync.OnceValue(func() error {
+	wanted, err := os.Stat("package.json")
+	if err != nil {
+		return err
+	}
+	if got, err := os.Stat(installed); err == nil && got.ModTime().After(wanted.ModTime()) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), installLimit)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "npm", "install", "--ignore-scripts").CombinedOutput()
@@ -46,7 +56,7 @@ func needNode(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("Node.js is not installed; it drives the official clients and servers")
 	}
-	if _, err := os.Stat(filepath.Join("node_modules", ".package-lock.json")); err != nil {
+	if _, err := os.Stat(installed); err != nil {
 		t.Skip("the official packages are not installed: V402_INTEROP=1 go test ./internal/interop installs them (about 750 MB)")
 	}
 }
