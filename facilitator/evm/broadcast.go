@@ -95,12 +95,16 @@ func (c *Chain) requeue(ctx context.Context, f *flight, why string) {
 // replace signs the newest transaction of f again with a higher fee, stores it,
 // and sends it. All of its transactions have one nonce: one at most is mined.
 func (c *Chain) replace(ctx context.Context, f *flight) {
-	market := c.fees()
 	c.mu.Lock()
-	r, fees, id := f.relayer, f.fees.raised(market), f.id
-	nonce := f.s.Transactions[len(f.s.Transactions)-1].Nonce
+	r, id := f.relayer, f.id
+	newest := f.s.Transactions[len(f.s.Transactions)-1]
 	c.mu.Unlock()
-	if r == nil || c.tooDear(fees) {
+	fees, err := feesOf(newest.Raw) // whichever process signed it
+	if err != nil {
+		c.cfg.Logger.Error("a transaction in the journal cannot be read", "id", id, "error", err)
+	}
+	fees = fees.raised(c.fees())
+	if err != nil || r == nil || c.tooDear(fees) {
 		c.lookLater(f, c.cfg.ResendAfter)
 		return
 	}
@@ -109,7 +113,7 @@ func (c *Chain) replace(ctx context.Context, f *flight) {
 		c.lookLater(f, c.cfg.ResendAfter)
 		return
 	}
-	t, err := r.sign(f.exact.Calldata(), common.Address(f.exact.Asset), nonce, limits[f], fees)
+	t, err := r.sign(f.exact.Calldata(), common.Address(f.exact.Asset), newest.Nonce, limits[f], fees)
 	if err == nil {
 		err = c.cfg.Journal.AddTransaction(ctx, id, t)
 	}
@@ -121,7 +125,7 @@ func (c *Chain) replace(ctx context.Context, f *flight) {
 	now := c.cfg.Now()
 	c.mu.Lock()
 	f.s.Transactions = append(f.s.Transactions[:len(f.s.Transactions):len(f.s.Transactions)], t)
-	f.s.Transaction, f.fees, f.raise = t.Hash, fees, false
+	f.s.Transaction, f.raise = t.Hash, false
 	f.sentAt, f.lookAt = now, now.Add(c.cfg.ResendAfter)
 	c.mu.Unlock()
 	c.broadcastSome(ctx, []*flight{f})

@@ -54,7 +54,7 @@ type Config struct {
 	PollInterval time.Duration // between looks for a new block: by default a tenth of the block time, 20 ms to 1 s
 	ResendAfter  time.Duration // without news of a transaction before it is looked into and sent again: 5 s by default
 	ReplaceAfter time.Duration // without being mined before its fee is raised: 20 s by default
-	RPCTimeout   time.Duration // of one request to one endpoint: 5 s by default
+	RPCTimeout   time.Duration // of one request to one endpoint: 10 s by default
 
 	HTTP   *http.Client     // for JSON-RPC; by default one that keeps connections open
 	Logger *slog.Logger     // slog.Default by default
@@ -135,7 +135,7 @@ func (cfg *Config) setDefaults() {
 	or(&cfg.LeaseFor, 15*time.Second)
 	or(&cfg.ResendAfter, 5*time.Second)
 	or(&cfg.ReplaceAfter, 20*time.Second)
-	or(&cfg.RPCTimeout, 5*time.Second)
+	or(&cfg.RPCTimeout, 10*time.Second)
 	if cfg.Owner == "" {
 		cfg.Owner = facilitator.ProcessOwner()
 	}

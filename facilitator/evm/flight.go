@@ -19,7 +19,6 @@ type flight struct {
 
 	s       facilitator.Settlement
 	relayer *relayer  // nil before it is submitted, and where its key is not ours
-	fees    fees      // of the newest transaction
 	since   uint64    // block before which it cannot have been mined
 	sentAt  time.Time // when its newest transaction was first sent
 	lookAt  time.Time // when to look into it, unless there is news before
@@ -35,10 +34,11 @@ type landing struct {
 	depth uint64 // block at which it is deep enough
 }
 
-// Settle implements [facilitator.Chain]. It needs [Chain.Run] running.
+// Settle implements [facilitator.Chain]. Without [Chain.Run] nobody looks for
+// the transaction in new blocks, and it waits for ctx to end.
 func (c *Chain) Settle(ctx context.Context, s facilitator.Settlement) (facilitator.Settlement, error) {
 	if !c.running.Load() {
-		return s, errors.New("evm: Chain.Run is not running")
+		c.cfg.Logger.Warn("a payment is settled while Run is not running", "network", c.cfg.Network, "id", s.ID)
 	}
 	f, fresh, err := c.board(s, c.cfg.ResendAfter)
 	if err != nil {

@@ -1,12 +1,14 @@
 package evm
 
 import (
+	"fmt"
 	"math/big"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 )
 
 // header is what is needed of a block.
@@ -106,6 +108,15 @@ func (c *Chain) fees() fees {
 	}
 	cap := new(big.Int).Lsh(c.head.base, 1)
 	return fees{tip: tip, cap: cap.Add(cap, tip)}
+}
+
+// feesOf reads what a signed transaction offers.
+func feesOf(raw []byte) (fees, error) {
+	var tx types.Transaction
+	if err := tx.UnmarshalBinary(raw); err != nil {
+		return fees{}, fmt.Errorf("evm: decode transaction: %w", err)
+	}
+	return fees{legacy: tx.Type() == types.LegacyTxType, tip: tx.GasTipCap(), cap: tx.GasFeeCap()}, nil
 }
 
 // raised is f a quarter higher, above the tenth that nodes want of a

@@ -138,7 +138,7 @@ func (r *relayer) submit(ctx context.Context, flights []*flight) ([]struct{}, er
 	sent := make([]*flight, len(stored))
 	for i, s := range stored {
 		sent[i] = byID[s.ID]
-		c.submitted(sent[i], r, s, fees)
+		c.submitted(sent[i], r, s)
 		delete(byID, s.ID)
 	}
 	for id, f := range byID { // finished or taken over by somebody else
@@ -150,11 +150,11 @@ func (r *relayer) submit(ctx context.Context, flights []*flight) ([]struct{}, er
 }
 
 // submitted notes what the journal now holds.
-func (c *Chain) submitted(f *flight, r *relayer, s facilitator.Settlement, fees fees) {
+func (c *Chain) submitted(f *flight, r *relayer, s facilitator.Settlement) {
 	now := c.cfg.Now()
 	c.mu.Lock()
 	f.hold(r)
-	f.s, f.fees, f.sentAt, f.lookAt = s, fees, now, now.Add(c.cfg.ResendAfter)
+	f.s, f.sentAt, f.lookAt = s, now, now.Add(c.cfg.ResendAfter)
 	c.mu.Unlock()
 	r.learnCount(s.Transactions[len(s.Transactions)-1].Nonce + 1)
 }
