@@ -93,6 +93,7 @@ var unreadable = []hostile{
 	{"an amount with a plus", v2(`"amount":"10000"`, `"amount":"+10000"`), 400, badPayload, "amount"},
 	{"an amount of 2^256", v2(`"amount":"10000"`, `"amount":"115792089237316195423570985008687907853269984665640564039457584007913129639936"`), 400, badPayload, "amount"},
 	{"the timeout as text", v2(`"maxTimeoutSeconds":300`, `"maxTimeoutSeconds":"300"`), 400, badPayload, "maxTimeoutSeconds"},
+	{"no amount", v2(`"amount":"10000",`, ``), 400, badPayload, "amount"},
 	{"two amounts", v2(`"amount":"10000"`, `"amount":"1","amount":"10000"`), 400, badPayload, ""},
 	{"an authorization that is a list", v2(`"authorization":{`, `"authorization":[],"x":{`), 400, badPayload, "authorization"},
 	{"no nonce", v2(`"nonce":"0x00000000000000000000000000000000000000000000000000000000000000aa"`, `"n":""`), 400, badPayload, "nonce"},
@@ -111,7 +112,7 @@ var mismatched = []hostile{
 	{"one unit more", v2(`"amount":"10000"`, `"amount":"10001"`), 402, noMatch, "amount"},
 	{"nothing", v2(`"amount":"10000"`, `"amount":"0"`), 402, noMatch, "amount"},
 	{"10^18", v2(`"amount":"10000"`, `"amount":"1000000000000000000"`), 402, noMatch, "amount"},
-	{"no amount", v2(`"amount":"10000",`, ``), 402, noMatch, "amount"},
+
 	{"another asset", v2(`0x036CbD53842c5426634e7929541eC2318f3dCF7e`, payTo), 402, noMatch, "asset"},
 	{"no asset", v2(`"asset":"0x036CbD53842c5426634e7929541eC2318f3dCF7e",`, ``), 402, noMatch, "asset"},
 	{"another recipient", v2(`"payTo":"0x2096`, `"payTo":"0x2097`), 402, noMatch, "payTo"},

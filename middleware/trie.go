@@ -104,7 +104,7 @@ func (t *trie) walk(n *node, method, path string, done bool) *route {
 			return rt
 		}
 	}
-	if n.param != nil && segment != "" {
+	if n.param != nil && (segment != "" || more) { // net/http lets {x} be empty, but not after a trailing slash
 		if rt := t.walk(n.param, method, after, !more); rt != nil {
 			return rt
 		}
