@@ -1,10 +1,10 @@
-// Package pgtest gives tests a PostgreSQL: one cluster for a test binary, a
-// fresh database for each test.
+// Package pgtest gives tests a PostgreSQL: one cluster for a test binary, and for
+// each test a schema of its own, which is as good as a database.
 //
-// It is the server at V402_TEST_POSTGRES (a URL whose user may create
-// databases), or else a throwaway cluster made with the machine's own initdb
-// and postgres, which vanishes with the tests. Where there is neither, tests
-// are skipped, except under CI, where they fail.
+// The server is that at V402_TEST_POSTGRES (the URL of a database whose user may
+// create schemas), or else a throwaway cluster made with the machine's own
+// initdb and postgres, which vanishes with the tests. Where there is neither,
+// tests are skipped, except under CI, where they fail.
 package pgtest
 
 import (
@@ -31,10 +31,10 @@ var server = sync.OnceValues(func() (string, error) {
 	return start()
 })
 
-var databases atomic.Int64
+var schemas atomic.Int64
 
-// Database creates an empty database and returns its URL. It is dropped when
-// the test ends.
+// Database makes an empty schema and returns the URL of a database whose tables
+// are those in it. It is dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
 	base, err := server()
@@ -44,12 +44,14 @@ func Database(t testing.TB) string {
 		}
 		t.Fatalf("no PostgreSQL: %v", err)
 	}
-	name := fmt.Sprintf("v402_test_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), databases.Add(1))
-	run(t, base, "CREATE DATABASE "+name)
-	t.Cleanup(func() { run(t, base, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	name := fmt.Sprintf("v402_test_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), schemas.Add(1))
+	run(t, base, "CREATE SCHEMA "+name)
+	t.Cleanup(func() { run(t, base, "DROP SCHEMA "+name+" CASCADE") })
 	u, err := url.Parse(base)
 	require.NoError(t, err)
-	u.Path = "/" + name
+	query := u.Query()
+	query.Set("search_path", name)
+	u.RawQuery = query.Encode()
 	return u.String()
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
@@ -14,19 +15,28 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-const (
-	versionTable = "v402_goose"
-	lockID       = 0x76343032 // of the advisory lock: "v402" in ASCII
-)
+const versionTable = "v402_goose"
 
-// migratePostgres upgrades the schema; processes that start at once take turns.
+// migratePostgres upgrades the schema; processes that start at once on one
+// schema take turns.
 func migratePostgres(ctx context.Context, db *sql.DB) error {
+	schema, err := one(ctx, db, column[sql.NullString], "SELECT current_schema()")
+	if err != nil {
+		return err
+	}
 	const period, tries = 1, 300 // seconds
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID), lock.WithLockTimeout(period, tries))
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID(schema.String)), lock.WithLockTimeout(period, tries))
 	if err != nil {
 		return err
 	}
 	return migrate(ctx, goose.DialectPostgres, db, goose.WithSessionLocker(locker))
+}
+
+// lockID is the number of the advisory lock for a schema.
+func lockID(schema string) int64 {
+	h := fnv.New64a()
+	h.Write([]byte("v402/" + schema))
+	return int64(h.Sum64())
 }
 
 // migrateSQLite upgrades the schema. Of processes that start at once one wins
