@@ -163,7 +163,10 @@ func (c *Chain) refresh(ctx context.Context, id string) {
 		c.cfg.Logger.Error("the journal does not return a settlement", "id", id, "error", err)
 		return
 	}
-	c.update(id, func(f *flight) { f.s = s })
+	c.update(id, func(f *flight) {
+		f.s = s
+		f.hold(c.relayer(s.Relayer))
+	})
 }
 
 // update changes a flight, and ends it if its settlement is final.

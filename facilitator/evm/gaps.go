@@ -34,10 +34,12 @@ func (c *Chain) mendGaps(ctx context.Context) {
 
 func (r *relayer) mendGap(ctx context.Context) error {
 	var count hexutil.Uint64
-	err := r.c.node.read(ctx, &query{method: "eth_getTransactionCount", args: []any{r.address, "latest"}, result: &count})
-	if err != nil {
+	queries := []*query{{method: "eth_getTransactionCount", args: []any{r.address, "latest"}, result: &count}}
+	news := r.c.staleNews()
+	if err := r.c.node.read(ctx, append(queries, news.queries...)...); err != nil {
 		return err
 	}
+	r.c.learn(news)
 	unfinished, err := r.c.cfg.Journal.UnfinishedNonces(ctx, r.account(), uint64(count))
 	if err != nil {
 		return err

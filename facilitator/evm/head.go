@@ -23,17 +23,17 @@ type header struct {
 // head is the newest that is known of the chain.
 type head struct {
 	mu     sync.Mutex
-	at     time.Time // when it was learned
+	at     time.Time // when all of the news was learned
 	number uint64
 	base   *big.Int // nil where there is no EIP-1559
 	tip    *big.Int
 }
 
-// freshFor is how long the head's fees may be relied on.
+// freshFor is how long the fees and the relayers' nonces may be relied on:
+// other processes may use the same keys.
 const freshFor = 2 * time.Second
 
-// news is asked for beside another request when the head has become stale, so
-// that sending needs no round trip of its own to know fees and nonces.
+// news is asked for beside another request when it has become stale, so that sending needs no round trip of its own to know fees and nonces.
 type news struct {
 	queries []*query
 	block   header
@@ -72,7 +72,7 @@ func (c *Chain) learn(n *news) {
 		return
 	}
 	c.head.mu.Lock()
-	c.head.tip = n.tip.ToInt()
+	c.head.at, c.head.tip = c.cfg.Now(), n.tip.ToInt()
 	c.head.mu.Unlock()
 	c.learnHead(n.block)
 	for r, count := range n.counts {
@@ -84,7 +84,7 @@ func (c *Chain) learn(n *news) {
 func (c *Chain) learnHead(b header) {
 	c.head.mu.Lock()
 	defer c.head.mu.Unlock()
-	c.head.at, c.head.number = c.cfg.Now(), uint64(b.Number)
+	c.head.number = uint64(b.Number)
 	c.head.base = (*big.Int)(b.BaseFee)
 }
 

@@ -3,7 +3,7 @@ package evm
 import (
 	"context"
 	_ "embed"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -17,18 +17,22 @@ import (
 	x402evm "github.com/v402/v402/x402/evm"
 )
 
-// The creation code of contracts/Simulation.sol, which says what it does.
-//
-//go:generate node contracts/compile.mjs
-//go:embed contracts/Simulation.hex
-var simulationHex string
+//go:generate npm --prefix contracts install --ignore-scripts
+//go:generate npm --prefix contracts run compile
 
+//go:embed contracts/Simulation.json
+var simulationJSON []byte
+
+// simulationCode is the creation code of contracts/Simulation.sol, which says
+// what it does.
 var simulationCode = func() []byte {
-	code, err := hex.DecodeString(strings.TrimSpace(simulationHex))
-	if err != nil {
-		panic(err) // the file above is broken
+	var artifact struct {
+		Creation hexutil.Bytes `json:"creation"`
 	}
-	return code
+	if err := json.Unmarshal(simulationJSON, &artifact); err != nil || len(artifact.Creation) == 0 {
+		panic("evm: contracts/Simulation.json is broken: compile it again")
+	}
+	return artifact.Creation
 }()
 
 const (
