@@ -16,7 +16,8 @@ import (
 func (c *Chain) broadcast(ctx context.Context, flights []*flight) {
 	for len(flights) > 0 {
 		n := min(len(flights), maxSends)
-		c.broadcastSome(ctx, flights[:n])
+		behind := c.broadcastSome(ctx, flights[:n])
+		c.catchUp(ctx, behind)
 		flights = flights[n:]
 	}
 	select {
@@ -25,7 +26,8 @@ func (c *Chain) broadcast(ctx context.Context, flights []*flight) {
 	}
 }
 
-func (c *Chain) broadcastSome(ctx context.Context, flights []*flight) {
+// broadcastSome returns the flights whose nonce was used up before.
+func (c *Chain) broadcastSome(ctx context.Context, flights []*flight) (behind []*flight) {
 	queries := make([]*query, len(flights))
 	c.mu.Lock()
 	for i, f := range flights {
@@ -39,12 +41,48 @@ func (c *Chain) broadcastSome(ctx context.Context, flights []*flight) {
 		for _, f := range flights {
 			c.lookLater(f, c.cfg.ResendAfter/5)
 		}
-		return
+		return nil
 	}
 	for i, f := range flights {
-		if queries[i].err != nil {
-			c.unsent(ctx, f, queries[i].err)
+		switch err := queries[i].err; {
+		case err == nil:
+		case isBehind(err):
+			c.lookLater(f, 0) // mined already, or the nonce went to another transaction
+			behind = append(behind, f)
+		default:
+			c.unsent(ctx, f, err)
 		}
+	}
+	return behind
+}
+
+// isBehind says whether a node refuses a transaction for a nonce that is used.
+func isBehind(err error) bool {
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, "nonce too low") || strings.Contains(text, "nonce is too low")
+}
+
+// catchUp sends flights anew whose first transaction came too late: another
+// process has used the relayer's key since its nonce was last asked for.
+func (c *Chain) catchUp(ctx context.Context, behind []*flight) {
+	var late []*flight
+	for _, f := range behind {
+		if len(c.state(f).Transactions) == 1 { // what happens again is looked into first
+			late = append(late, f)
+		}
+	}
+	if len(late) == 0 {
+		return
+	}
+	n := c.newNews()
+	if err := c.node.read(ctx, n.queries...); err != nil {
+		return // they are looked into soon
+	}
+	c.learn(n)
+	for _, f := range late {
+		c.requeue(ctx, f, "another process has used its nonce")
+		c.lookLater(f, c.cfg.ResendAfter)
+		go c.reconsider(ctx, f)
 	}
 }
 
@@ -61,8 +99,6 @@ func (c *Chain) unsent(ctx context.Context, f *flight, err error) {
 	}
 	switch {
 	case has("already known", "already imported", "known transaction", "already in mempool"):
-	case has("nonce too low", "nonce is too low"):
-		c.lookLater(f, 0) // mined already, or the nonce went to another transaction
 	case has("insufficient funds"):
 		if r := c.relayer(c.state(f).Relayer); r != nil {
 			r.setDry(true)

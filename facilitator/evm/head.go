@@ -33,7 +33,8 @@ type head struct {
 // other processes may use the same keys.
 const freshFor = 2 * time.Second
 
-// news is asked for beside another request when it has become stale, so that sending needs no round trip of its own to know fees and nonces.
+// news is asked for beside another request when it has become stale, so that
+// sending needs no round trip of its own to know fees and nonces.
 type news struct {
 	queries []*query
 	block   header
@@ -41,7 +42,10 @@ type news struct {
 	counts  map[*relayer]*hexutil.Uint64
 }
 
-// staleNews lists what to ask; nothing while the head is fresh.
+// newsTip is the place of the tip among the queries, which alone may fail.
+const newsTip = 1
+
+// staleNews lists what to ask; nothing while the last news is fresh.
 func (c *Chain) staleNews() *news {
 	c.head.mu.Lock()
 	fresh := c.cfg.Now().Sub(c.head.at) < freshFor
@@ -72,7 +76,10 @@ func (c *Chain) learn(n *news) {
 		return
 	}
 	c.head.mu.Lock()
-	c.head.at, c.head.tip = c.cfg.Now(), n.tip.ToInt()
+	c.head.at = c.cfg.Now()
+	if c.head.tip == nil || n.queries[newsTip].err == nil {
+		c.head.tip = n.tip.ToInt()
+	}
 	c.head.mu.Unlock()
 	c.learnHead(n.block)
 	for r, count := range n.counts {

@@ -3,10 +3,12 @@ package evm
 import (
 	"context"
 	_ "embed"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
@@ -117,14 +119,10 @@ func (c *Chain) try(ctx context.Context, trials []trial) ([]outcome, error) {
 }
 
 func (c *Chain) tryAtOnce(ctx context.Context, trials []trial) ([]outcome, error) {
-	args, err := trialsABI.Pack(trials)
-	if err != nil {
-		return nil, err
-	}
 	var answer hexutil.Bytes
 	call := map[string]any{
 		"from": c.relayers[0].address,
-		"data": hexutil.Bytes(append(simulationCode[:len(simulationCode):len(simulationCode)], args...)),
+		"data": appendTrials(slices.Clone(simulationCode), trials),
 	}
 	queries := []*query{{method: "eth_call", args: []any{call, "latest"}, result: &answer}}
 	news := c.staleNews()
@@ -133,6 +131,35 @@ func (c *Chain) tryAtOnce(ctx context.Context, trials []trial) ([]outcome, error
 	}
 	c.learn(news)
 	return decodeOutcomes(answer, len(trials))
+}
+
+// appendTrials appends the ABI encoding of Payment[]: it is made for every
+// request, and several times as fast as by reflection.
+func appendTrials(b hexutil.Bytes, trials []trial) hexutil.Bytes {
+	const word, fields = 32, 5 // of a Payment, before the bytes of its data
+	n := len(trials)
+	b = slices.Grow(b, word*(2+n*(1+fields+12)))
+	number := func(i int) { b = binary.BigEndian.AppendUint64(append(b, make([]byte, 24)...), uint64(i)) }
+	address := func(a common.Address) { b = append(append(b, make([]byte, 12)...), a[:]...) }
+	padded := func(size int) int { return (size + word - 1) / word * word }
+	number(word)
+	number(n)
+	for i, offset := 0, n*word; i < n; i++ {
+		number(offset)
+		offset += word*(fields+1) + padded(len(trials[i].Data))
+	}
+	for i := range trials {
+		t := &trials[i]
+		address(t.Token)
+		address(t.From)
+		address(t.To)
+		b = append(b, t.Nonce[:]...)
+		number(fields * word)
+		number(len(t.Data))
+		b = append(b, t.Data...)
+		b = append(b, make([]byte, padded(len(t.Data))-len(t.Data))...)
+	}
+	return b
 }
 
 func decodeOutcomes(answer []byte, n int) ([]outcome, error) {

@@ -164,6 +164,7 @@ func (c *Chain) doubt(ctx context.Context, f *flight) {
 
 // finding is what the chain says about one flight.
 type finding struct {
+	s        facilitator.Settlement // as it stood when the chain was asked
 	receipts []*receipt // of its transactions, in order
 	used     hexutil.Bytes
 }
@@ -176,6 +177,7 @@ func (c *Chain) examine(ctx context.Context, flights []*flight) {
 	findings := make([]finding, len(flights))
 	for i, f := range flights {
 		s := c.state(f)
+		findings[i].s = s
 		findings[i].receipts = make([]*receipt, len(s.Transactions))
 		for j, t := range s.Transactions {
 			queries = append(queries, &query{method: "eth_getTransactionReceipt", args: []any{t.Hash}, result: &findings[i].receipts[j]})
@@ -195,7 +197,10 @@ func (c *Chain) examine(ctx context.Context, flights []*flight) {
 	}
 	c.learnHead(latest)
 	for i, f := range flights {
-		c.conclude(ctx, f, findings[i], latest, uint64(*counts[c.state(f).Relayer]))
+		asked, now := findings[i].s, c.state(f)
+		if now.State == asked.State && now.Transaction == asked.Transaction { // no other news meanwhile
+			c.conclude(ctx, f, findings[i], latest, uint64(*counts[asked.Relayer]))
+		}
 	}
 }
 
@@ -208,8 +213,9 @@ func stateCall(e *x402evm.Exact) hexutil.Bytes {
 // conclude decides what became of one flight. A loss is believed only after
 // several looks that agree, since a node may lag behind.
 func (c *Chain) conclude(ctx context.Context, f *flight, found finding, latest header, count uint64) {
-	s := c.state(f)
-	for _, r := range found.receipts {
+	s := found.s
+	nonce := s.Transactions[len(s.Transactions)-1].Nonce
+	for i, r := range found.receipts {
 		switch {
 		case r == nil:
 		case r.Status == 1 && pays(f.exact, r.Logs, true):
@@ -217,6 +223,7 @@ func (c *Chain) conclude(ctx context.Context, f *flight, found finding, latest h
 				c.finish(ctx, o)
 			}
 			return
+		case s.Transactions[i].Nonce != nonce: // given up earlier; another is on its way
 		case r.Status == 1:
 			c.finish(ctx, s.Fail(r.Tx.Hex(), x402.ReasonEVMTransferEvent, "", c.cfg.Now()))
 			return
@@ -226,7 +233,6 @@ func (c *Chain) conclude(ctx context.Context, f *flight, found finding, latest h
 		}
 	}
 	used := len(found.used) == 32 && found.used[31] == 1
-	nonce := s.Transactions[len(s.Transactions)-1].Nonce
 	switch {
 	case used:
 		c.settledByAnother(ctx, f, x402.Refuse(x402.ReasonEVMNonceUsed, "", "the authorization was used for another transfer, or cancelled"))

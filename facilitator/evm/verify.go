@@ -2,6 +2,7 @@ package evm
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
@@ -22,14 +23,19 @@ func (c *Chain) Inspect(p x402.Payment, now time.Time) (facilitator.Transfer, er
 	if err != nil {
 		return facilitator.Transfer{}, err
 	}
-	id, err := p.Identity()
-	if err != nil {
-		return facilitator.Transfer{}, err
-	}
 	return facilitator.Transfer{
-		Payment: p, Key: id.String(), Payer: e.Authorization.From.String(),
+		Payment: p, Key: c.key(e), Payer: e.Authorization.From.String(),
 		ValidBefore: unixTime(e.Authorization.ValidBefore), Decoded: e,
 	}, nil
+}
+
+// key is x402.Payment.Identity of a decoded payment.
+func (c *Chain) key(e *x402evm.Exact) string {
+	a := &e.Authorization
+	return x402.Identity{
+		Network: c.cfg.Network, Asset: strings.ToLower(e.Asset.String()),
+		Payer: strings.ToLower(a.From.String()), Nonce: hex.EncodeToString(a.Nonce[:]),
+	}.String()
 }
 
 func (c *Chain) decode(p x402.Payment, now time.Time) (*x402evm.Exact, error) {

@@ -137,3 +137,14 @@ func TestAChainDearerThanTheLimitIsWaitedOut(t *testing.T) {
 	require.NoError(t, r.chain.Check(context.Background())) // learns the fees
 	require.Equal(t, x402.ReasonRelayerUnavailable, r.verify(r.pay(usdc, 1)).InvalidReason)
 }
+
+func TestTheKeyOfATransferIsTheIdentityOfItsPayment(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	p := r.pay(usdc, 1)
+	id, err := p.Identity()
+	require.NoError(t, err)
+	transfer, err := r.chain.Inspect(p, time.Now())
+	require.NoError(t, err)
+	require.Equal(t, id.String(), transfer.Key)
+}
