@@ -165,7 +165,7 @@ func (c *Chain) doubt(ctx context.Context, f *flight) {
 // finding is what the chain says about one flight.
 type finding struct {
 	s        facilitator.Settlement // as it stood when the chain was asked
-	receipts []*receipt // of its transactions, in order
+	receipts []*receipt             // of its transactions, in order
 	used     hexutil.Bytes
 }
 
