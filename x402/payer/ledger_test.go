@@ -385,3 +385,22 @@ type failingLedger struct {
 }
 
 func (l failingLedger) Reserve(context.Context, payer.Spending, []payer.Limit) error { return l.err }
+
+func TestAfterAFailedWriteALedgerFileTakesNothingMore(t *testing.T) {
+	t.Parallel()
+	path, ctx := ledgerFile(t), t.Context()
+	l, err := payer.OpenFile(path)
+	require.NoError(t, err)
+	require.NoError(t, l.Reserve(ctx, spending("a", 1, noon), nil))
+	l.Break()
+	require.ErrorContains(t, l.Reserve(ctx, spending("b", 1, noon), nil), "open it again")
+	require.ErrorContains(t, l.Finish(ctx, "a", payer.Paid, ""), "open it again")
+	_, err = l.Spending(ctx, "b")
+	require.ErrorIs(t, err, payer.ErrUnknownSpending)
+	s, err := l.Spending(ctx, "a")
+	require.NoError(t, err)
+	assert.Equal(t, payer.Reserved, s.State)
+	_ = l.Close()
+	l = openFile(t, path)
+	assert.Equal(t, "a", only(t, l).ID)
+}
