@@ -11,6 +11,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/internal/devchain"
+	"github.com/v402/v402/internal/pgtest"
 )
 
 func TestKilledAtRandomMomentsAFacilitatorSettlesEachPaymentOnce(t *testing.T) {
@@ -21,6 +22,11 @@ func TestKilledAtRandomMomentsAFacilitatorSettlesEachPaymentOnce(t *testing.T) {
 func TestTwoReplicasWithOneKeyAndOneFileKilledAtRandomSettleEachPaymentOnce(t *testing.T) {
 	t.Parallel()
 	killAndSettle(t, "sqlite:"+filepath.Join(t.TempDir(), "journal.db"), 2)
+}
+
+func TestTwoReplicasWithOneKeyOnPostgreSQLKilledAtRandomSettleEachPaymentOnce(t *testing.T) {
+	t.Parallel()
+	killAndSettle(t, pgtest.Database(t), 2)
 }
 
 // killAndSettle lets clients settle 200 payments with replicas on one journal

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/evm"
 	"github.com/v402/v402/store"
+	"github.com/v402/v402/store/postgres"
 	"github.com/v402/v402/store/sqlite"
 	"github.com/v402/v402/x402"
 )
@@ -52,12 +52,12 @@ func (s setup) withDefaults() setup {
 	return s
 }
 
-// openJournal opens "sqlite:PATH".
+// openJournal opens "sqlite:PATH" or "postgres://...".
 func openJournal(ctx context.Context, name string) (journal, error) {
 	if path, ok := strings.CutPrefix(name, "sqlite:"); ok {
 		return sqlite.Open(ctx, path)
 	}
-	return nil, fmt.Errorf("%q is not a journal", name)
+	return postgres.Open(ctx, name)
 }
 
 // newService makes the facilitator of s, on a journal that is open.
