@@ -83,15 +83,14 @@ func (s *DB) finishRound(ctx context.Context, tx querier, outcomes []facilitator
 	if err := s.lockSettlements(ctx, tx, outcomes, round); err != nil {
 		return err
 	}
-	const fixed, width = 1, 6
 	done := make(map[string]bool, len(round))
-	for run := range pieces(s, round, width) {
+	for run := range pieces(round, s.rows) {
 		args := []any{micros(now())}
 		for _, i := range run {
 			o := &outcomes[i]
 			args = append(args, o.ID, string(o.State), o.Transaction, int64(o.Block), string(o.Reason), o.Message)
 		}
-		ids, err := all(ctx, tx, column[string], finishQuery(fixed+1, len(run)), args...)
+		ids, err := all(ctx, tx, column[string], finishQuery(len(run)), args...)
 		if err != nil {
 			return err
 		}
@@ -105,19 +104,20 @@ func (s *DB) finishRound(ctx context.Context, tx querier, outcomes []facilitator
 	return nil
 }
 
-// finishQuery applies outcomes that change something to what is not final. An
-// empty hash leaves the hash as it is; a settlement that is reserved again has
-// no relayer.
-func finishQuery(first, rows int) string {
-	return `WITH v (v_id, v_state, v_hash, v_block, v_reason, v_message) AS (VALUES ` +
-		tuples(first, rows, "TEXT", "TEXT", "TEXT", "BIGINT", "TEXT", "TEXT") + `)
-		UPDATE v402_settlements SET state = v_state, block = v_block, reason = v_reason, message = v_message,
+// finishQuery applies outcomes that change something to what is not final, and
+// returns the IDs. It takes the time, then the values of rows outcomes. An empty
+// hash leaves the hash as it is; a settlement that is reserved again has no
+// relayer.
+func finishQuery(rows int) string {
+	return fromValues(`UPDATE v402_settlements SET state = v_state, block = v_block, reason = v_reason, message = v_message,
 			tx_hash = CASE WHEN v_hash = '' THEN tx_hash ELSE v_hash END,
 			relayer = CASE WHEN v_state = 'reserved' THEN '' ELSE relayer END,
 			nonce = CASE WHEN v_state = 'reserved' THEN NULL ELSE nonce END, updated_at = $1
-		FROM v WHERE id = v_id AND ` + unfinished + `
+		FROM v WHERE id = v_id AND `+unfinished+`
 			AND NOT (state = v_state AND v_hash IN ('', tx_hash) AND block = v_block AND reason = v_reason AND message = v_message)
-		RETURNING id`
+		RETURNING id`, 2, rows,
+		value{"v_id", "TEXT"}, value{"v_state", "TEXT"}, value{"v_hash", "TEXT"},
+		value{"v_block", "BIGINT"}, value{"v_reason", "TEXT"}, value{"v_message", "TEXT"})
 }
 
 // lockSettlements locks the rows of round by ID, as everybody does, so that
@@ -126,7 +126,7 @@ func (s *DB) lockSettlements(ctx context.Context, tx querier, outcomes []facilit
 	if s.lock == "" {
 		return nil
 	}
-	for run := range pieces(s, round, 1) {
+	for run := range pieces(round, s.names) {
 		args := make([]any, len(run))
 		for i, index := range run {
 			args[i] = outcomes[index].ID

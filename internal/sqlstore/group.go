@@ -98,21 +98,26 @@ func (w *groupWriter) write(jobs []*work) {
 	}
 	ctx := context.Background()
 	err := w.begin(ctx)
-	if err == nil {
+	switch {
+	case err != nil:
+	case len(jobs) == 1:
+		jobs[0].call(w.tx)
+		err = w.end(ctx, jobs[0].err == nil)
+	default:
 		for _, job := range jobs {
 			w.run(ctx, job)
 		}
-		err = w.end(ctx)
+		err = w.end(ctx, true)
 	}
 	for _, job := range jobs {
 		if err != nil {
-			job.err = err
+			job.err = errors.Join(job.err, err)
 		}
 		close(job.done)
 	}
 }
 
-// run carries out one job behind a savepoint, and undoes what failed.
+// run carries out one job of several behind a savepoint, and undoes what failed.
 func (w *groupWriter) run(ctx context.Context, job *work) {
 	if _, job.err = w.tx.ExecContext(ctx, "SAVEPOINT v402"); job.err != nil {
 		return
@@ -163,9 +168,12 @@ func (w *groupWriter) begin(ctx context.Context) error {
 }
 
 // end commits, or undoes everything.
-func (w *groupWriter) end(ctx context.Context) error {
-	_, err := w.tx.ExecContext(ctx, "COMMIT")
-	if err != nil {
+func (w *groupWriter) end(ctx context.Context, commit bool) error {
+	var err error
+	if commit {
+		_, err = w.tx.ExecContext(ctx, "COMMIT")
+	}
+	if !commit || err != nil {
 		if _, undo := w.tx.ExecContext(ctx, "ROLLBACK"); undo != nil {
 			w.discard()
 		}
@@ -223,54 +231,4 @@ func (w *groupWriter) close() error {
 	w.mu.Unlock()
 	w.disconnect()
 	return nil
-}
-
-// prepared keeps the statements that it has prepared.
-type prepared struct {
-	prepare func(ctx context.Context, query string) (*sql.Stmt, error)
-	mu      sync.Mutex
-	stmts   map[string]*sql.Stmt
-}
-
-func newPrepared(prepare func(context.Context, string) (*sql.Stmt, error)) *prepared {
-	return &prepared{prepare: prepare, stmts: map[string]*sql.Stmt{}}
-}
-
-func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if stmt, ok := p.stmts[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := p.prepare(ctx, query)
-	if err == nil {
-		p.stmts[query] = stmt
-	}
-	return stmt, err
-}
-
-func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := p.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.ExecContext(ctx, args...)
-}
-
-func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := p.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
-// forget closes all statements.
-func (p *prepared) forget() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, stmt := range p.stmts {
-		_ = stmt.Close()
-	}
-	clear(p.stmts)
 }

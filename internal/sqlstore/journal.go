@@ -94,7 +94,7 @@ func (s *DB) reserve(ctx context.Context, settlements []facilitator.Settlement, 
 // insertSettlements stores rows whose keys are new and returns their IDs.
 func (s *DB) insertSettlements(ctx context.Context, tx querier, rows [][]any) (map[string]bool, error) {
 	inserted := make(map[string]bool, len(rows))
-	for run := range pieces(s, rows, settlementWidth) {
+	for run := range pieces(rows, s.rows) {
 		ids, err := all(ctx, tx, column[string], insertSettlements(len(run)), slices.Concat(run...)...)
 		if err != nil {
 			return nil, err
@@ -109,7 +109,7 @@ func (s *DB) insertSettlements(ctx context.Context, tx querier, rows [][]any) (m
 // settlementsByKey adds the settlements of keys, all of which must be there, to
 // found. One that is not has an ID that another payment has.
 func (s *DB) settlementsByKey(ctx context.Context, tx querier, keys []string, found map[string]facilitator.Settlement) error {
-	for run := range pieces(s, keys, 1) {
+	for run := range pieces(keys, s.names) {
 		query := "SELECT " + settlementColumns + " FROM v402_settlements WHERE payment_key IN " + list(1, len(run))
 		rows, err := all(ctx, tx, scanSettlement, query, anys(run)...)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 // saveEvents puts events into the outbox, each ID once.
 func (s *DB) saveEvents(ctx context.Context, tx querier, events []store.Event) error {
 	const width = 8
-	for run := range pieces(s, events, width) {
+	for run := range pieces(events, s.rows) {
 		var args []any
 		for _, e := range run {
 			args = append(args, e.ID, s.nextSeq(), e.Type, e.Subject, string(e.Data), micros(e.CreatedAt), "", int64(0))
@@ -79,7 +79,7 @@ func (s *DB) AckEvents(ctx context.Context, owner string, ids []string) error {
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(ids)))
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
-		for run := range pieces(s, sorted, 1) {
+		for run := range pieces(sorted, s.names) {
 			query := "DELETE FROM v402_outbox WHERE owner = $1 AND id IN " + list(2, len(run))
 			if _, err := tx.ExecContext(ctx, query, append([]any{owner}, anys(run)...)...); err != nil {
 				return err

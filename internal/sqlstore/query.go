@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"iter"
 	"math"
 	"math/bits"
@@ -86,11 +87,9 @@ func column[T any](rows *sql.Rows) (T, error) {
 	return v, err
 }
 
-// pieces cuts list into runs whose lengths are powers of two, so that there are
-// few texts to prepare; with columns values each, a run has at most about
-// s.params of them.
-func pieces[T any](s *DB, list []T, columns int) iter.Seq[[]T] {
-	most := max(1, s.params/columns)
+// pieces cuts list into runs of at most most, whose lengths are powers of two, so
+// that there are few texts to prepare.
+func pieces[T any](list []T, most int) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		for len(list) > 0 {
 			n := 1 << (bits.Len(uint(min(most, len(list)))) - 1)
@@ -100,6 +99,27 @@ func pieces[T any](s *DB, list []T, columns int) iter.Seq[[]T] {
 			list = list[n:]
 		}
 	}
+}
+
+// value is a column of the rows that fromValues joins.
+type value struct {
+	name string // such as "v_id"; no part of another name or word
+	kind string // SQL type
+}
+
+// fromValues completes an UPDATE that has "FROM v" and uses the names of values:
+// v is given rows rows of placeholders, numbered from first. One row is put in
+// their place, which is cheaper than a join.
+func fromValues(update string, first, rows int, values ...value) string {
+	names, kinds, places := make([]string, len(values)), make([]string, len(values)), make([]string, 0, 2*len(values))
+	for i, v := range values {
+		names[i], kinds[i] = v.name, v.kind
+		places = append(places, v.name, fmt.Sprintf("CAST($%d AS %s)", first+i, v.kind))
+	}
+	if rows == 1 {
+		return strings.NewReplacer(append(places, "FROM v ", "")...).Replace(update)
+	}
+	return "WITH v (" + strings.Join(names, ", ") + ") AS (VALUES " + tuples(first, rows, kinds...) + ") " + update
 }
 
 // tuples writes rows of placeholders, numbered from first. Columns that have a

@@ -29,7 +29,8 @@ type DB struct {
 
 	lock       string // ends a SELECT whose rows are locked, where rows are
 	skipLocked string // the same, leaving out what others hold
-	params     int    // how many parameters a statement had best have
+	names      int    // how many IDs a statement had best name
+	rows       int    // how many rows it had best write
 
 	saved  atomic.Int64 // seq of the newest event
 	claims atomic.Int64 // how many claims were made
@@ -50,7 +51,7 @@ func NewPostgres(ctx context.Context, db *sql.DB) (*DB, error) {
 	}
 	return &DB{
 		name: "postgres", writer: rowWriter{db}, read: texts{db}, close: func() error { return nil },
-		lock: " FOR UPDATE", skipLocked: " FOR UPDATE SKIP LOCKED", params: 4096,
+		lock: " FOR UPDATE", skipLocked: " FOR UPDATE SKIP LOCKED", names: 1024, rows: 128,
 	}, nil
 }
 
@@ -67,7 +68,7 @@ func NewSQLite(ctx context.Context, write, read *sql.DB, dedicated bool) (*DB, e
 		prepared.forget()
 		return w.close()
 	}
-	return &DB{name: "sqlite", writer: w, read: texts{prepared}, close: closeAll, params: 64}, nil
+	return &DB{name: "sqlite", writer: w, read: texts{prepared}, close: closeAll, names: 64, rows: 1}, nil
 }
 
 // Close gives back what the DB holds of its pools, after what has begun.

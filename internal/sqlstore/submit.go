@@ -68,7 +68,7 @@ func (s *DB) firstNonce(ctx context.Context, tx querier, account facilitator.Acc
 func (s *DB) submittable(ctx context.Context, tx querier, account facilitator.Account, owner string, ids []string) ([]settlementRow, error) {
 	sorted := slices.Compact(slices.Sorted(slices.Values(ids)))
 	found := make(map[string]settlementRow, len(ids))
-	for run := range pieces(s, sorted, 1) {
+	for run := range pieces(sorted, s.names) {
 		query := "SELECT " + settlementColumns + ` FROM v402_settlements
 			WHERE state = 'reserved' AND network = $1 AND lease_owner = $2 AND id IN ` + list(3, len(run)) + " ORDER BY id" + s.lock
 		rows, err := all(ctx, tx, scanSettlement, query, append([]any{string(account.Network), owner}, anys(run)...)...)
@@ -113,8 +113,7 @@ func (s *DB) storeSubmitted(ctx context.Context, tx querier, account facilitator
 	if len(submitted) == 0 {
 		return nil
 	}
-	const fixed, width = 3, 5
-	for run := range pieces(s, submitted, width) {
+	for run := range pieces(submitted, s.rows) {
 		args := []any{string(facilitator.Submitted), account.Address, owner}
 		for i := range run {
 			transactions, err := json.Marshal(run[i].Transactions)
@@ -124,17 +123,20 @@ func (s *DB) storeSubmitted(ctx context.Context, tx querier, account facilitator
 			newest := run[i].Transactions[len(run[i].Transactions)-1]
 			args = append(args, run[i].ID, int64(newest.Nonce), string(transactions), newest.Hash, micros(run[i].UpdatedAt))
 		}
-		query := `WITH v (v_id, v_nonce, v_transactions, v_hash, v_at) AS (VALUES ` +
-			tuples(fixed+1, len(run), "TEXT", "BIGINT", "TEXT", "TEXT", "BIGINT") + `)
-			UPDATE v402_settlements SET state = $1, relayer = $2, nonce = v_nonce,
-				transactions = v_transactions, tx_hash = v_hash, updated_at = v_at
-			FROM v WHERE id = v_id AND state = 'reserved' AND lease_owner = $3`
-		if err := affects(ctx, tx, int64(len(run)), query, args...); err != nil {
+		if err := affects(ctx, tx, int64(len(run)), submitQuery(len(run)), args...); err != nil {
 			return err
 		}
 	}
 	return affects(ctx, tx, 1, "UPDATE v402_accounts SET next_nonce = $1 WHERE network = $2 AND address = $3",
 		int64(next), string(account.Network), account.Address)
+}
+
+// submitQuery takes state, relayer and owner, then the values of rows settlements.
+func submitQuery(rows int) string {
+	return fromValues(`UPDATE v402_settlements SET state = $1, relayer = $2, nonce = v_nonce,
+			transactions = v_signed, tx_hash = v_hash, updated_at = v_at
+		FROM v WHERE id = v_id AND state = 'reserved' AND lease_owner = $3`, 4, rows,
+		value{"v_id", "TEXT"}, value{"v_nonce", "BIGINT"}, value{"v_signed", "TEXT"}, value{"v_hash", "TEXT"}, value{"v_at", "BIGINT"})
 }
 
 // affects runs a statement that must change n rows, since they are locked.

@@ -85,6 +85,7 @@ func pool(path string, n int) (*sql.DB, error) {
 		"_foreign_keys": {"on"},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
+		"_pragma":       {"wal_autocheckpoint(4000)"}, // pages of 4 KiB
 	}
 	name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String()
 	db, err := sql.Open("sqlite", name)
