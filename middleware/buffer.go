@@ -21,7 +21,7 @@ var errTooLarge = errors.New("middleware: the answer exceeds Config.MaxResponseB
 type buffer struct {
 	to       http.ResponseWriter
 	live     http.Header // what the handler sees
-	sent     http.Header // live as it was at WriteHeader
+	sent     http.Header // what the handler had changed of it at WriteHeader
 	status   int
 	body     []byte
 	limit    int64
@@ -50,7 +50,7 @@ func (b *buffer) WriteHeader(status int) {
 		return
 	}
 	b.status = status
-	b.sent = b.Header().Clone()
+	b.sent = changes(b.to.Header(), b.live)
 }
 
 // Write implements [http.ResponseWriter].
@@ -118,7 +118,7 @@ func (b *buffer) outcome(method string) (*Outcome, error) {
 	case b.status == 0:
 		b.WriteHeader(http.StatusOK)
 	}
-	o := &Outcome{Status: b.status, Header: changes(b.to.Header(), b.sent), Body: b.body}
+	o := &Outcome{Status: b.status, Header: b.sent, Body: b.body}
 	for k, v := range b.live { // trailers may be set after the body
 		if strings.HasPrefix(k, http.TrailerPrefix) {
 			o.Header[k] = v
@@ -133,6 +133,10 @@ func (b *buffer) outcome(method string) (*Outcome, error) {
 // restrict merges "private" into Cache-Control: what one buyer paid for is not
 // for shared caches.
 func restrict(h http.Header) {
+	if len(h["Cache-Control"]) == 0 {
+		h["Cache-Control"] = private
+		return
+	}
 	var out []string
 	for _, v := range h["Cache-Control"] {
 		for d := range strings.SplitSeq(v, ",") {

@@ -23,6 +23,7 @@ const (
 type terms struct {
 	offers       []*offer
 	requirements []x402.PaymentRequirements
+	encoded      [][]byte // each requirement in v2
 	v2           []byte   // the value of "accepts"
 	v1           [][]byte // the value of "accepts" around each resource URL; nil if v1 has no name for any network
 }
@@ -37,10 +38,14 @@ const marker = "~v402-resource-url~"
 
 // encode writes the requirements for both versions.
 func (t *terms) encode(resource x402.ResourceInfo) error {
-	var err error
-	if t.v2, err = json.Marshal(t.requirements); err != nil {
-		return err
+	for _, r := range t.requirements {
+		j, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		t.encoded = append(t.encoded, j)
 	}
+	t.v2 = array(t.encoded)
 	resource.URL = marker
 	var v1 [][]byte
 	for _, r := range t.requirements {
@@ -56,15 +61,15 @@ func (t *terms) encode(resource x402.ResourceInfo) error {
 	if v1 == nil {
 		return nil
 	}
-	t.v1 = bytes.Split(slicesJoin(v1), []byte(marker))
+	t.v1 = bytes.Split(array(v1), []byte(marker))
 	if len(t.v1) != len(v1)+1 {
 		return errors.New("the resource's description must not contain " + marker)
 	}
 	return nil
 }
 
-// slicesJoin writes a JSON array of what is JSON already.
-func slicesJoin(elements [][]byte) []byte {
+// array writes a JSON array of what is JSON already.
+func array(elements [][]byte) []byte {
 	return append(append([]byte{'['}, bytes.Join(elements, []byte{','})...), ']')
 }
 
@@ -148,6 +153,7 @@ var (
 	jsonType  = []string{"application/json"}
 	htmlType  = []string{"text/html; charset=utf-8"}
 	noStore   = []string{"no-store"}
+	private   = []string{"private"}
 	varyOn    = []string{"PAYMENT-SIGNATURE, X-PAYMENT"}
 	pageRules = []string{"default-src 'none'; style-src 'unsafe-inline'"}
 	noSniff   = []string{"nosniff"}

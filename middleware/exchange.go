@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"hash"
 	"io"
 	"net/http"
 	"strconv"
@@ -64,7 +63,7 @@ func (x *exchange) prepare() *Outcome {
 	if x.terms, refusal = x.findTerms(); refusal != nil || x.version == 0 || len(x.terms.requirements) == 0 {
 		return refusal
 	}
-	url, err := x.g.appendURL(nil, x.r)
+	url, err := x.g.appendURL(make([]byte, 0, 256), x.r)
 	if err != nil {
 		return errorOutcome(http.StatusBadRequest, x402.ReasonInvalidPayload, "", err.Error())
 	}
@@ -103,10 +102,7 @@ func (x *exchange) accept(payload x402.PaymentPayload) *Outcome {
 		return badPayment(x402.Refuse(x402.ReasonInvalidPayload, "payload", "the authorization has no nonce"))
 	}
 	x.key, x.payer, x.owner = id.String(), id.Payer, x.g.owner()
-	x.fingerprint, err = x.computeFingerprint()
-	if err != nil {
-		return x.fault("fingerprint", err)
-	}
+	x.fingerprint = x.computeFingerprint(i)
 	return nil
 }
 
@@ -159,29 +155,20 @@ func (x *exchange) rewind() {
 }
 
 // computeFingerprint hashes what one payment buys: method, host, path and
-// query, body, the caller's credentials, the requirement, and the payment as it
-// was sent. The last keeps strangers who see the payment's nonce on its chain
-// from fetching the answer with a payment of their own making.
-func (x *exchange) computeFingerprint() (string, error) {
-	requirement, err := json.Marshal(x.payment.Requirements)
-	if err != nil {
-		return "", err
-	}
+// query, body, the caller's credentials, the requirement (the i-th), and the
+// payment as it was sent. The last keeps strangers who see the payment's nonce
+// on its chain from fetching the answer with a payment of their own making.
+func (x *exchange) computeFingerprint(i int) string {
 	body := sha256.Sum256(x.body)
-	h := sha256.New()
+	b := make([]byte, 0, 4096)
+	b = append(b, body[:]...)
 	for _, part := range []string{x.r.Method, x.r.Host, x.r.URL.EscapedPath(), x.r.URL.RawQuery, x.r.Header.Get("Authorization"), x.header} {
-		writePart(h, part)
+		b = strconv.AppendInt(b, int64(len(part)), 10)
+		b = append(append(b, ':'), part...)
 	}
-	h.Write(requirement)
-	h.Write(body[:])
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// writePart separates the parts by their lengths.
-func writePart(h hash.Hash, s string) {
-	var n [20]byte
-	h.Write(append(strconv.AppendInt(n[:0], int64(len(s)), 10), ':'))
-	_, _ = io.WriteString(h, s)
+	b = append(b, x.terms.encoded[i]...)
+	sum := sha256.Sum256(b)
+	return string(hex.AppendEncode(b[:0], sum[:]))
 }
 
 // refuse answers 402 with the challenge, the reason and words about it.

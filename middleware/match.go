@@ -31,25 +31,48 @@ func matchOffer(p x402.PaymentPayload, offers []x402.PaymentRequirements) (index
 // compareOffer counts the equal fields and describes the first that differs.
 func compareOffer(p x402.PaymentPayload, o *x402.PaymentRequirements) (equal int, diff string) {
 	a := &p.Accepted
-	note := func(same bool, field string, theirs, ours any) {
+	same := []bool{
+		a.Scheme == o.Scheme,
+		a.Network == o.Network,
+		o.Network.SameAddress(a.Asset, o.Asset),
+		o.Network.SameAddress(a.PayTo, o.PayTo),
+		a.Amount.Equal(o.Amount),
+		a.MaxTimeoutSeconds == o.MaxTimeoutSeconds,
+		p.Version == x402.V1 || containsExtra(a.Extra, o.Extra),
+	}
+	if p.Version == x402.V1 {
+		same = same[:2]
+	}
+	first := -1
+	for i, is := range same {
 		switch {
-		case same:
+		case is:
 			equal++
-		case diff == "":
-			diff = fmt.Sprintf("%s: the payment accepts %s, the offer is %s", field, clip(fmt.Sprint(theirs)), clip(fmt.Sprint(ours)))
+		case first < 0:
+			first = i
 		}
 	}
-	note(a.Scheme == o.Scheme, "scheme", a.Scheme, o.Scheme)
-	note(a.Network == o.Network, "network", a.Network, o.Network)
-	if p.Version == x402.V1 {
-		return equal, diff
+	if first < 0 {
+		return equal, ""
 	}
-	note(o.Network.SameAddress(a.Asset, o.Asset), "asset", a.Asset, o.Asset)
-	note(o.Network.SameAddress(a.PayTo, o.PayTo), "payTo", a.PayTo, o.PayTo)
-	note(a.Amount.Equal(o.Amount), "amount", a.Amount, o.Amount)
-	note(a.MaxTimeoutSeconds == o.MaxTimeoutSeconds, "maxTimeoutSeconds", a.MaxTimeoutSeconds, o.MaxTimeoutSeconds)
-	note(containsExtra(a.Extra, o.Extra), "extra", string(a.Extra), string(o.Extra))
-	return equal, diff
+	return equal, describe(first, a, o)
+}
+
+// describe says how the i-th field of compareOffer differs.
+func describe(i int, a, o *x402.PaymentRequirements) string {
+	f := []struct {
+		name         string
+		theirs, ours any
+	}{
+		{"scheme", a.Scheme, o.Scheme},
+		{"network", a.Network, o.Network},
+		{"asset", a.Asset, o.Asset},
+		{"payTo", a.PayTo, o.PayTo},
+		{"amount", a.Amount, o.Amount},
+		{"maxTimeoutSeconds", a.MaxTimeoutSeconds, o.MaxTimeoutSeconds},
+		{"extra", string(a.Extra), string(o.Extra)},
+	}[i]
+	return fmt.Sprintf("%s: the payment accepts %s, the offer is %s", f.name, clip(fmt.Sprint(f.theirs)), clip(fmt.Sprint(f.ours)))
 }
 
 // containsExtra says whether theirs has all members of ours with equal values.

@@ -45,15 +45,18 @@ func internalOutcome() *Outcome {
 // write sends an outcome. replayed marks one that was sent before.
 func (g *Guard) write(w http.ResponseWriter, r *http.Request, o *Outcome, replayed bool) {
 	h := w.Header()
+	copied := make([]string, 0, len(o.Header)+4) // an outcome may be sent many times
 	for k, v := range o.Header {
-		switch {
-		case v == nil:
+		if v == nil {
 			delete(h, k)
-		case k == "Vary":
-			h[k] = append(h[k][:len(h[k]):len(h[k])], v...)
-		default:
-			h[k] = slices.Clone(v)
+			continue
 		}
+		start := len(copied)
+		if k == "Vary" {
+			copied = append(copied, h[k]...)
+		}
+		copied = append(copied, v...)
+		h[k] = copied[start:len(copied):len(copied)]
 	}
 	if replayed {
 		h.Set(replayHeader, "true")

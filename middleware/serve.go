@@ -38,13 +38,15 @@ func busy() *Outcome {
 // serve answers a request whose payment matches an offer. Of identical
 // requests in this process one is served and the others wait for its answer.
 func (x *exchange) serve() {
-	limit := time.NewTimer(x.patience())
-	defer limit.Stop()
+	var limit <-chan time.Time
 	for {
-		fl, leader := x.g.flights.join(x.key + "|" + x.fingerprint)
+		fl, leader := x.g.flights.join(flightKey{x.key, x.fingerprint})
 		if leader {
 			x.lead(fl)
 			return
+		}
+		if limit == nil {
+			limit = time.After(x.patience())
 		}
 		select {
 		case <-fl.done:
@@ -52,7 +54,7 @@ func (x *exchange) serve() {
 				x.g.write(x.w, x.r, fl.answer, true)
 				return
 			}
-		case <-limit.C:
+		case <-limit:
 			x.g.write(x.w, x.r, busy(), false)
 			return
 		case <-x.r.Context().Done():
