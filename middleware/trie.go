@@ -99,12 +99,18 @@ func (t *trie) walk(n *node, method, path string, done bool) *route {
 		return n.rest.find(method)
 	}
 	segment, after, more := strings.Cut(path, "/")
+	if segment == "" && !more { // a trailing slash
+		if rt := n.rest.find(method); rt != nil {
+			return rt
+		}
+		return n.here.find(method)
+	}
 	if c := t.literal(n, segment); c != nil {
 		if rt := t.walk(c, method, after, !more); rt != nil {
 			return rt
 		}
 	}
-	if n.param != nil && (segment != "" || more) { // net/http lets {x} be empty, but not after a trailing slash
+	if n.param != nil { // net/http lets {x} be empty, but not at the end
 		if rt := t.walk(n.param, method, after, !more); rt != nil {
 			return rt
 		}
