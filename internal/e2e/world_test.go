@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"log/slog"
 	"math/big"
 	"math/rand/v2"
 	"os"
@@ -82,4 +83,19 @@ func (w *world) balance(of common.Address) *big.Int {
 	units, err := w.chain.Balance(of)
 	require.NoError(w.t, err)
 	return units
+}
+
+// newLog collects what a facilitator in this process logs, and shows its end if
+// the test fails.
+func newLog(t testing.TB) *slog.Logger {
+	t.Helper()
+	file, err := os.CreateTemp(t.TempDir(), "*.log")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(tail(file.Name()))
+		}
+		_ = file.Close()
+	})
+	return slog.New(slog.NewTextHandler(file, nil))
 }
