@@ -15,8 +15,9 @@ import (
 // book holds spendings in memory. Its steps check and return what is to be
 // stored; put stores it. It is not safe for concurrent use.
 type book struct {
-	lines []line
-	index map[string]int // ID → position in lines
+	lines  []line
+	index  map[string]int // ID → position in lines
+	tidyAt int            // number of lines at which payloads are forgotten next
 }
 
 type line struct {
@@ -120,6 +121,23 @@ func (b *book) put(s Spending) {
 	}
 	b.index[s.ID] = len(b.lines)
 	b.lines = append(b.lines, line{s, value})
+	if len(b.lines) >= b.tidyAt {
+		b.forget(s.CreatedAt)
+		b.tidyAt = 2*len(b.lines) + 100
+	}
+}
+
+// forget drops the payloads that are of no use at now: of what was released,
+// and of what was paid once it has expired. It says whether there were any.
+func (b *book) forget(now time.Time) (changed bool) {
+	for i := range b.lines {
+		s := &b.lines[i].Spending
+		useless := s.State == Released || (s.State == Paid && now.After(s.ExpiresAt))
+		if useless && len(s.Payload) > 0 {
+			s.Payload, changed = nil, true
+		}
+	}
+	return changed
 }
 
 func (b *book) spending(id string) (Spending, error) {

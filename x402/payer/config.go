@@ -160,10 +160,15 @@ type budget struct {
 	max x402.Amount // millionths
 }
 
+// readMoney reads a decimal such as "$0.10" in millionths.
+func readMoney(s string) (x402.Amount, error) {
+	return x402.ParseAmount(strings.TrimPrefix(s, "$"), microDecimals)
+}
+
 func readBudgets(budgets []Budget) ([]budget, error) {
 	out := make([]budget, 0, len(budgets))
 	for i, b := range budgets {
-		limit, err := x402.ParseAmount(strings.TrimPrefix(b.Max, "$"), microDecimals)
+		limit, err := readMoney(b.Max)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("payer: Limits.Budgets[%d].Max: %w", i, err)

@@ -88,12 +88,8 @@ func (b *book) restart(now time.Time) (changed bool) {
 				s.State = Unknown
 			}
 		}
-		useless := s.State == Released || (s.State == Paid && now.After(s.ExpiresAt))
-		if useless && len(s.Payload) > 0 {
-			s.Payload, changed = nil, true
-		}
 	}
-	return changed
+	return b.forget(now) || changed
 }
 
 // rewrite replaces the file at path by one with a line for each spending.

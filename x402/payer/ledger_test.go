@@ -404,3 +404,29 @@ func TestAfterAFailedWriteALedgerFileTakesNothingMore(t *testing.T) {
 	l = openFile(t, path)
 	assert.Equal(t, "a", only(t, l).ID)
 }
+
+func TestPaymentsThatWereMadeAndHaveExpiredAreForgotten(t *testing.T) {
+	t.Parallel()
+	l, ctx := payer.NewMemoryLedger(), t.Context()
+	const n = 1000
+	for i := range n {
+		id := fmt.Sprint(i)
+		require.NoError(t, l.Reserve(ctx, spending(id, 1, noon.Add(time.Duration(i)*time.Minute)), nil))
+		require.NoError(t, l.Sign(ctx, id, json.RawMessage(`{}`)))
+		if i > 0 {
+			require.NoError(t, l.Finish(ctx, id, payer.Paid, ""))
+		}
+	}
+	all, err := l.Spendings(ctx, time.Time{})
+	require.NoError(t, err)
+	require.Len(t, all, n)
+	kept := 0
+	for _, s := range all {
+		if len(s.Payload) > 0 {
+			kept++
+		}
+	}
+	assert.Less(t, kept, n/2+200)
+	assert.NotEmpty(t, all[0].Payload, "what may still be sent again is kept")
+	assert.NotEmpty(t, all[n-1].Payload)
+}

@@ -8,7 +8,7 @@ import (
 )
 
 // MemoryLedger is a [Ledger] that lasts as long as the process. It keeps all
-// spendings.
+// spendings, but not the payments that were made and have expired.
 type MemoryLedger struct {
 	mu   sync.Mutex
 	book book

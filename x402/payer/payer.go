@@ -1,10 +1,8 @@
 package payer
 
 import (
-	"context"
+	"fmt"
 	"net/http"
-	"strings"
-	"time"
 
 	"github.com/v402/v402/x402"
 )
@@ -26,8 +24,8 @@ func New(cfg Config) (*Payer, error) {
 	}
 	p := &Payer{cfg: cfg.withDefaults()}
 	var err error
-	if p.perRequest, err = readDollars("Limits.PerRequest", p.cfg.Limits.PerRequest); err != nil {
-		return nil, err
+	if p.perRequest, err = readMoney(p.cfg.Limits.PerRequest); err != nil {
+		return nil, fmt.Errorf("payer: Limits.PerRequest: %w", err)
 	}
 	if p.budgets, err = readBudgets(p.cfg.Limits.Budgets); err != nil {
 		return nil, err
@@ -94,30 +92,4 @@ func closeBody(req *http.Request) {
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}
-}
-
-func readDollars(name, s string) (x402.Amount, error) {
-	a, err := x402.ParseAmount(strings.TrimPrefix(s, "$"), microDecimals)
-	if err != nil {
-		return x402.Amount{}, &configError{name, err}
-	}
-	return a, nil
-}
-
-// configError says which setting cannot be read.
-type configError struct {
-	name string
-	err  error
-}
-
-func (e *configError) Error() string { return "payer: " + e.name + ": " + e.err.Error() }
-func (e *configError) Unwrap() error { return e.err }
-
-// ledgerTimeout bounds a write to the ledger that must not be lost because the
-// caller has hung up.
-const ledgerTimeout = 10 * time.Second
-
-// detached is ctx without its end.
-func detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), ledgerTimeout)
 }

@@ -228,3 +228,12 @@ func (b *purchase) finish(ctx context.Context, s *Spending, state State, transac
 		s.Transaction = transaction
 	}
 }
+
+// ledgerTimeout bounds a write to the ledger that must not be lost because the
+// caller has hung up.
+const ledgerTimeout = 10 * time.Second
+
+// detached is ctx without its end.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), ledgerTimeout)
+}
