@@ -103,7 +103,7 @@ func isDigits(s string) bool {
 // clip shortens what a stranger sent for an error text.
 func clip(s string) string {
 	if len(s) > 64 {
-		return s[:64] + "…"
+		return strings.ToValidUTF8(s[:64], "") + "…"
 	}
 	return s
 }

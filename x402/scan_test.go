@@ -81,7 +81,8 @@ func TestEveryKindOfMemberIsRead(t *testing.T) {
 
 func TestWhatWasReadDoesNotChangeWithItsSource(t *testing.T) {
 	t.Parallel()
-	data := []byte(requirementV2)
+	document := `{"later":[1],` + requirementV2[1:]
+	data := []byte(document)
 	var r x402.PaymentRequirements
 	require.NoError(t, r.UnmarshalJSON(data))
 	for i := range data {
@@ -89,7 +90,29 @@ func TestWhatWasReadDoesNotChangeWithItsSource(t *testing.T) {
 	}
 	j, err := json.Marshal(r)
 	require.NoError(t, err)
-	assert.JSONEq(t, requirementV2, string(j))
+	assert.JSONEq(t, document, string(j))
+}
+
+func TestWhatIsNotJSONIsNotWritten(t *testing.T) {
+	t.Parallel()
+	for _, raw := range []string{`{`, `{}}`, `{} {}`, `x`, ` `} {
+		r := read[x402.PaymentRequirements](t, requirementV2)
+		r.Extra = json.RawMessage(raw)
+		_, err := r.MarshalJSON()
+		assert.ErrorContains(t, err, "extra", raw)
+		r.Extra, r.Unknown = nil, x402.Unknown{"later": json.RawMessage(raw)}
+		_, err = r.MarshalJSON()
+		assert.ErrorContains(t, err, "later", raw)
+	}
+}
+
+func TestAFieldIsWrittenOnceEvenIfItIsAmongTheUnknown(t *testing.T) {
+	t.Parallel()
+	r := read[x402.PaymentRequirements](t, requirementV2)
+	r.Unknown = x402.Unknown{"amount": json.RawMessage(`"1"`)}
+	j, err := r.MarshalJSON()
+	require.NoError(t, err)
+	assert.Equal(t, requirementV2, string(j))
 }
 
 func FuzzDecodeObject(f *testing.F) {
