@@ -88,6 +88,9 @@ func (x *exchange) accept(payload x402.PaymentPayload) *Outcome {
 	if mismatch != "" {
 		return x.refuse(x402.ReasonNoMatchingOffer, mismatch)
 	}
+	if name := tampered(payload.Extensions, x.route.Extensions); name != "" {
+		return x.refuse(x402.ReasonExtensionEcho, "extensions."+name+": "+x402.ReasonExtensionEcho.Description())
+	}
 	x.payment = x402.Payment{Payload: payload, Requirements: x.terms.requirements[i]}
 	if x.version == x402.V1 {
 		resource := x.route.Resource

@@ -9,7 +9,7 @@ import (
 const (
 	leaseFor      = 30 * time.Second
 	claimsTimeout = 5 * time.Second // of one call of Claims
-	claimMargin   = 10 * time.Minute
+	claimMargin   = 2 * time.Minute // for clocks that differ and blocks that are late
 )
 
 // lease keeps a claim while its request is being served.

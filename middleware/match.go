@@ -94,6 +94,24 @@ func containsExtra(theirs, ours json.RawMessage) bool {
 	return true
 }
 
+// tampered names an extension whose info does not come back as it was offered.
+// Buyers may leave an extension out, and add members to its info.
+func tampered(theirs, ours map[string]json.RawMessage) string {
+	for name, sent := range ours {
+		back, ok := theirs[name]
+		if !ok {
+			continue
+		}
+		var a, b struct {
+			Info json.RawMessage `json:"info"`
+		}
+		if json.Unmarshal(back, &a) != nil || json.Unmarshal(sent, &b) != nil || !containsExtra(a.Info, b.Info) {
+			return name
+		}
+	}
+	return ""
+}
+
 // decodeExact keeps numbers as they are written.
 func decodeExact(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))

@@ -16,7 +16,7 @@ var (
 
 // Defaults of [NewMemoryClaims].
 const (
-	DefaultMaxClaims = 200_000
+	DefaultMaxClaims = 500_000
 	DefaultMaxBytes  = 64 << 20
 )
 
@@ -132,11 +132,14 @@ func (m *MemoryClaims) update(key, owner string, change func(*memoryClaim)) erro
 func (m *MemoryClaims) remove(c *memoryClaim) {
 	c.gone = true
 	delete(m.byKey, c.Key)
-	if c.outcome != nil {
+	if c.outcome != nil && c.outcome != &lostAnswer {
 		m.bytes -= c.outcome.size()
-		c.outcome = nil
 	}
+	c.outcome = nil
 }
+
+// lostAnswer stands for all that were dropped.
+var lostAnswer = Outcome{Lost: true}
 
 // dropAnswers makes room, oldest first; the newest answer is kept in any case.
 func (m *MemoryClaims) dropAnswers() {
@@ -146,8 +149,7 @@ func (m *MemoryClaims) dropAnswers() {
 		m.answers = m.answers[1:]
 		if !c.gone {
 			m.bytes -= c.outcome.size()
-			c.outcome = &Outcome{Lost: true}
-			m.bytes += c.outcome.size()
+			c.outcome = &lostAnswer
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -286,6 +287,70 @@ func TestAnOuterMiddlewaresHeadersStay(t *testing.T) {
 	require.Equal(t, "2", w.Body.String())
 	require.Equal(t, "3", w.Header().Get("X-Request-Id"), "each answer has its own")
 	require.Empty(t, w.Header().Get("X-Drop"))
+}
+
+func TestAnExtensionMustComeBackAsItWasOffered(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil, func(cfg *middleware.Config) {
+		cfg.Routes[0].Extensions = map[string]json.RawMessage{"payment-identifier": json.RawMessage(`{"info":{"required":false},"schema":{}}`)}
+	})
+	for echo, status := range map[string]int{
+		"":                            200,
+		`{"info":{"required":false}}`: 200,
+		`{"info":{"required":false,"id":"pay_1"}}`: 200,
+		`{"info":{"required":true}}`:               402,
+		`{"info":{}}`:                              402,
+		`{}`:                                       402,
+		`[]`:                                       402,
+	} {
+		p := s.payload(t, "GET", "/paid")
+		if echo != "" {
+			p.Extensions = map[string]json.RawMessage{"payment-identifier": json.RawMessage(echo), "other": json.RawMessage(`{}`)}
+		}
+		value, err := x402.EncodeHeader(p)
+		require.NoError(t, err)
+		w := s.do("GET", "/paid", "", x402.HeaderPaymentSignature, value)
+		require.Equal(t, status, w.Code, echo)
+		if status == 402 {
+			require.Equal(t, "extension_echo_mismatch", reason(t, w))
+		}
+	}
+}
+
+func TestAFacilitatorOverHTTPIsBelievedByItsBodyOnly(t *testing.T) {
+	t.Parallel()
+	answers := map[string]string{}
+	stub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, answers[r.URL.Path])
+	}))
+	t.Cleanup(stub.Close)
+	client, err := x402.NewClient(x402.ClientConfig{URL: stub.URL})
+	require.NoError(t, err)
+	s := open(t, nil, func(cfg *middleware.Config) { cfg.Facilitator = client })
+	const settled = `{"success":true,"transaction":"0x01","network":"eip155:84532"}`
+	for _, c := range []struct {
+		verify, settle string
+		status         int
+		ran            int64
+	}{
+		{`{"isValid":false,"invalidReason":"invalid_exact_evm_signature"}`, settled, 402, 0},
+		{`{"isValid":"true"}`, settled, 502, 0},
+		{`{}`, settled, 502, 0},
+		{`<html>`, settled, 502, 0},
+		{`{"isValid":true}`, `{"success":false,"errorReason":"invalid_exact_evm_transaction_failed","transaction":"","network":"eip155:84532"}`, 402, 1},
+		{`{"isValid":true}`, `{}`, 502, 1},
+		{`{"isValid":true}`, `<html>`, 502, 1},
+		{`{"isValid":true}`, settled, 200, 1},
+	} {
+		answers["/verify"], answers["/settle"] = c.verify, c.settle
+		s.ran.Store(0)
+		name, value := s.pay(t, "GET", "/paid")
+		w := s.do("GET", "/paid", "", name, value)
+		require.Equal(t, c.status, w.Code, "%s %s: %s", c.verify, c.settle, w.Body)
+		require.Equal(t, c.ran, s.ran.Load(), "%s %s", c.verify, c.settle)
+		require.Equal(t, c.status == 200, strings.Contains(w.Body.String(), "goods"))
+	}
 }
 
 func TestALongMessageOfTheFacilitatorStillFitsTheHeader(t *testing.T) {

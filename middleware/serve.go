@@ -58,6 +58,7 @@ func (x *exchange) serve() {
 			x.g.write(x.w, x.r, busy(), false)
 			return
 		case <-x.r.Context().Done():
+			x.g.write(x.w, x.r, busy(), false)
 			return
 		}
 	}

@@ -93,7 +93,7 @@ func (x *exchange) unsettled(resp x402.SettleResponse) *Outcome {
 	}
 	message := shorten(resp.ErrorMessage)
 	var o *Outcome
-	if x.version == x402.V1 {
+	if x.version == x402.V1 && !reason.Is(x402.ReasonSettlementPending) {
 		o = x.refuse(reason, message)
 		o.Header.Del(keyRequired)
 		o.Status = http.StatusPaymentRequired
