@@ -65,6 +65,18 @@ func (b *body) next() (io.ReadCloser, error) {
 	return b.again()
 }
 
+// prepare makes sure, before anything is signed, that the body can be sent once
+// more.
+func (b *body) prepare() (err error) {
+	if b.err != nil || b.first != nil {
+		return b.err
+	}
+	if b.first, err = b.again(); err != nil {
+		return fmt.Errorf("payer: GetBody of the request: %w", err)
+	}
+	return nil
+}
+
 // close closes what was not sent.
 func (b *body) close() {
 	if b.first != nil {

@@ -24,8 +24,8 @@ func (b *purchase) deliver(ctx context.Context, s Spending, again bool) (*http.R
 		if err := b.checkSecure(b.req.URL); err != nil {
 			return nil, err
 		}
-		if b.body.err != nil {
-			return nil, b.body.err
+		if err := b.body.prepare(); err != nil {
+			return nil, err
 		}
 	}
 	name, value, err := paymentHeader(s.Payload)

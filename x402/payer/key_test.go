@@ -293,3 +293,39 @@ func TestResumeRepeatsASpendingWithoutAKeyOfItsOwn(t *testing.T) {
 	assert.Equal(t, 1, signer.count())
 	assert.Equal(t, 1, s.movedCount())
 }
+
+func TestWhatWasPaidLongAgoIsNotPaidAgain(t *testing.T) {
+	t.Parallel()
+	path, s := ledgerFile(t), newShop(x402.V2)
+	ctx := payer.WithKey(t.Context(), "k")
+	l, err := payer.OpenFile(path)
+	require.NoError(t, err)
+	p, _ := pays(t, s, func(c *payer.Config) {
+		c.Ledger, c.Now = l, func() time.Time { return time.Now().Add(-time.Hour) }
+	})
+	_, err = get(t, p, ctx)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+
+	again := openFile(t, path) // forgets the payment, which has expired
+	require.Empty(t, only(t, again).Payload)
+	p, signer := pays(t, s, func(c *payer.Config) { c.Ledger = again })
+	_, err = get(t, p, ctx)
+	require.ErrorIs(t, err, payer.ErrAlreadyPaid)
+	assert.Zero(t, signer.count())
+	assert.Equal(t, 1, s.movedCount())
+}
+
+func TestAnUnknownSpendingWithoutItsPaymentIsNotPaidAgain(t *testing.T) {
+	t.Parallel()
+	s, ledger := newShop(x402.V2), payer.NewMemoryLedger()
+	ctx := payer.WithKey(t.Context(), "k")
+	p, signer := pays(t, s, func(c *payer.Config) { c.Ledger = stopsAt{ledger, "sign"} })
+	_, err := get(t, p, ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, ledger.Finish(ctx, "k", payer.Unknown, ""))
+	p, _ = pays(t, s, func(c *payer.Config) { c.Ledger, c.Signers = ledger, []payer.Signer{signer} })
+	_, err = get(t, p, ctx)
+	require.ErrorIs(t, err, payer.ErrUnknownOutcome)
+	assert.Zero(t, s.sendings())
+}

@@ -130,6 +130,29 @@ func TestA402WithoutAReadableChallengeIsPassedOnUntouched(t *testing.T) {
 	}
 }
 
+func TestAChallengeThatStandsTwiceIsNoChallenge(t *testing.T) {
+	t.Parallel()
+	s := newShop(x402.V2)
+	p, signer := pays(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		good := http.Header{}
+		s.challenge(headerOnly{good}, "")
+		w.Header().Add(x402.HeaderPaymentRequired, good.Get(x402.HeaderPaymentRequired))
+		w.Header().Add(x402.HeaderPaymentRequired, "e30=")
+		w.WriteHeader(http.StatusPaymentRequired)
+	}), nil)
+	resp, err := get(t, p, t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
+	assert.Zero(t, signer.count())
+}
+
+// headerOnly keeps the header of an answer.
+type headerOnly struct{ h http.Header }
+
+func (w headerOnly) Header() http.Header         { return w.h }
+func (w headerOnly) WriteHeader(int)             {}
+func (w headerOnly) Write(b []byte) (int, error) { return len(b), nil }
+
 func TestA402WhoseBodyBreaksOffIsPassedOnWithItsError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken off")

@@ -128,8 +128,8 @@ func (b *purchase) mayPay(known *Spending) error {
 	if err := b.checkSecure(b.req.URL); err != nil {
 		return err
 	}
-	if b.body.err != nil {
-		return b.body.err
+	if err := b.body.prepare(); err != nil {
+		return err
 	}
 	switch {
 	case known == nil || known.State == Released:

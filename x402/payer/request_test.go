@@ -1,6 +1,7 @@
 package payer_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -224,3 +227,97 @@ func TestARealServerThatBreaksTheConnectionAfterSettlingIsPaidOnce(t *testing.T)
 	assert.Equal(t, 1, signer.count())
 	assert.Equal(t, 1, s.movedCount())
 }
+
+func TestAGetBodyThatFailsIsAnErrorBeforePaying(t *testing.T) {
+	t.Parallel()
+	s := newShop(x402.V2)
+	p, signer := pays(t, s, nil)
+	req := request(t, t.Context(), http.MethodPost, "https://shop.example/", strings.NewReader("body"))
+	gone := errors.New("the file is gone")
+	req.GetBody = func() (io.ReadCloser, error) { return nil, gone }
+	_, err := p.RoundTrip(req)
+	require.ErrorIs(t, err, gone)
+	assert.Zero(t, signer.count())
+}
+
+func TestBodiesThatAreNotSentAreClosed(t *testing.T) {
+	t.Parallel()
+	var opened []*tracked
+	ledger := payer.NewMemoryLedger()
+	p, _ := pays(t, newShop(x402.V2, serve), func(c *payer.Config) {
+		c.Ledger, c.MaxBody = ledger, 10
+		c.OnPaying = func(context.Context, payer.Spending) error { return errors.New("no") }
+	})
+	post := func(ctx context.Context, getBody bool) error {
+		body := func() (io.ReadCloser, error) {
+			opened = append(opened, &tracked{Reader: strings.NewReader("eleven byte")})
+			return opened[len(opened)-1], nil
+		}
+		first, _ := body()
+		req := request(t, ctx, http.MethodPost, "https://shop.example/", first)
+		req.ContentLength = 11
+		if getBody {
+			req.GetBody = body
+		}
+		_, err := p.RoundTrip(req)
+		return err
+	}
+	require.ErrorIs(t, post(t.Context(), true), payer.ErrVetoed)
+	require.Error(t, post(payer.WithKey(t.Context(), ""), true))
+	require.ErrorIs(t, post(t.Context(), false), payer.ErrBodyTooLarge)
+	require.Len(t, opened, 4)
+	for i, b := range opened {
+		assert.True(t, b.closed.Load(), i)
+	}
+}
+
+func TestAKeyWhoseBodyCannotBeSentAgainIsNotContinued(t *testing.T) {
+	t.Parallel()
+	s := newShop(x402.V2, hangUp, serve)
+	p, _ := pays(t, s, func(c *payer.Config) { c.MaxBody, c.Resends = 10, -1 })
+	ctx := payer.WithKey(t.Context(), "k")
+	_, err := p.RoundTrip(request(t, ctx, http.MethodPost, "https://shop.example/", strings.NewReader("body")))
+	require.ErrorIs(t, err, payer.ErrUnknownOutcome)
+	_, err = p.RoundTrip(request(t, ctx, http.MethodPost, "https://shop.example/", &tracked{Reader: strings.NewReader("eleven byte")}))
+	require.ErrorIs(t, err, payer.ErrBodyTooLarge)
+	assert.Equal(t, 1, s.sendings())
+}
+
+func TestASlowEndOfA402IsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(x402.V2)
+		p, _ := pays(t, nil, func(c *payer.Config) {
+			c.Base = roundTrip(func(r *http.Request) (*http.Response, error) {
+				resp, err := inProcess{s}.RoundTrip(r)
+				if err == nil && resp.StatusCode == http.StatusPaymentRequired {
+					out, in := io.Pipe()
+					resp.Body = out
+					_ = in // never written to
+				}
+				return resp, err
+			})
+		})
+		start := time.Now()
+		_, err := get(t, p, t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, time.Second, time.Since(start))
+	})
+}
+
+func TestAClientCanCloseItsIdleConnections(t *testing.T) {
+	t.Parallel()
+	base := &closer{}
+	p, _ := pays(t, nil, func(c *payer.Config) { c.Base = base })
+	p.Client().CloseIdleConnections()
+	assert.True(t, base.closed)
+	p, _ = pays(t, http.NotFoundHandler(), nil)
+	p.Client().CloseIdleConnections() // a base that has none
+}
+
+type closer struct {
+	http.RoundTripper
+	closed bool
+}
+
+func (c *closer) CloseIdleConnections() { c.closed = true }
