@@ -29,6 +29,18 @@ func TestTheTopLevelHoldsTheRoomsAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestTheGuardOfTheReadmeIsTheExample(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	require.NoError(t, err)
+	example, err := os.ReadFile(filepath.Join("..", "..", "examples", "guard", "main.go"))
+	require.NoError(t, err)
+	_, code, found := strings.Cut(string(example), "func main() {")
+	require.True(t, found)
+	code, _, _ = strings.Cut(code, "\n}\n")
+	require.Contains(t, string(readme), "func main() {"+code+"\n}\n")
+}
+
 // topLevel lists what is kept under version control at the top of the
 // repository, or everything there where git is missing or this is no clone.
 func topLevel(t *testing.T) []string {
