@@ -10,22 +10,23 @@ const (
 	maxSkew = time.Hour
 )
 
-// signingTime is local, or the server's time where its Date header differs by
-// more than minSkew. A difference beyond maxSkew is not believed.
-func (p *Payer) signingTime(h http.Header, local time.Time) time.Time {
+// skew is how far the server's clock was ahead of ours when its answer with
+// header h came in: zero up to minSkew, and beyond maxSkew, which is not
+// believed.
+func (p *Payer) skew(h http.Header, received time.Time) time.Duration {
 	date, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
-		return local
+		return 0
 	}
-	skew := date.Sub(local)
+	skew := date.Sub(received)
 	switch {
 	case skew.Abs() <= minSkew:
-		return local
+		return 0
 	case skew.Abs() > maxSkew:
 		p.cfg.Logger.Warn("ignoring the server's clock", "skew", skew)
-		return local
+		return 0
 	default:
-		return local.Add(skew)
+		return skew
 	}
 }
 

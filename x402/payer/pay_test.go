@@ -333,3 +333,19 @@ func TestAnUnfitConfigurationIsRefusedInWords(t *testing.T) {
 		assert.Contains(t, err.Error(), want)
 	}
 }
+
+func TestALongThoughtBeforePayingIsNoClockSkew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(x402.V2)
+		p, signer := pays(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+			s.ServeHTTP(w, r)
+		}), func(c *payer.Config) {
+			c.OnPaying = func(context.Context, payer.Spending) error { time.Sleep(10 * time.Minute); return nil }
+		})
+		_, err := get(t, p, t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, time.Now(), signer.times[0].Local())
+	})
+}

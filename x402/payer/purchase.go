@@ -33,13 +33,14 @@ func (b *purchase) run(ctx context.Context) (*http.Response, error) {
 	if err != nil || resp.StatusCode != http.StatusPaymentRequired {
 		return resp, err
 	}
+	skew := b.skew(resp.Header, b.cfg.Now())
 	c, err := readChallenge(resp)
 	if err != nil || len(c.entries) == 0 {
 		b.cfg.Logger.Info("a 402 without an offer that can be read is passed on", "host", b.req.URL.Host, "cause", err)
 		return resp, nil
 	}
 	discard(resp)
-	s, continued, err := b.buy(ctx, c, resp.Header, known)
+	s, continued, err := b.buy(ctx, c, skew, known)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +87,9 @@ func (b *purchase) send(ctx context.Context, name, value string) (*http.Response
 }
 
 // buy chooses an offer, reserves it in the ledger, signs it and records the
-// signature. continued says that another process had signed the spending.
-func (b *purchase) buy(ctx context.Context, c *challenge, header http.Header, known *Spending) (s Spending, continued bool, err error) {
+// signature. skew is how far the seller's clock is ahead; continued says that
+// another process had signed the spending.
+func (b *purchase) buy(ctx context.Context, c *challenge, skew time.Duration, known *Spending) (s Spending, continued bool, err error) {
 	if err := b.mayPay(known); err != nil {
 		return Spending{}, false, err
 	}
@@ -102,7 +104,7 @@ func (b *purchase) buy(ctx context.Context, c *challenge, header http.Header, kn
 		}
 	}
 	s.CreatedAt = b.cfg.Now().Round(0) // as it is after a restart
-	now := b.signingTime(header, s.CreatedAt)
+	now := s.CreatedAt.Add(skew)
 	s.ExpiresAt = later(s.CreatedAt, now).Add(lifetime(offer.Requirements.MaxTimeoutSeconds))
 	if err := b.reserve(ctx, s, known); err != nil {
 		return Spending{}, false, err
