@@ -136,6 +136,7 @@ func (cfg *Config) setDefaults() {
 	or(&cfg.ResendAfter, 5*time.Second)
 	or(&cfg.ReplaceAfter, 20*time.Second)
 	or(&cfg.RPCTimeout, 10*time.Second)
+	or(&cfg.MinValidity, x402evm.DefaultMinValidity)
 	if cfg.Owner == "" {
 		cfg.Owner = facilitator.ProcessOwner()
 	}

@@ -126,16 +126,16 @@ func (c *Chain) reconsider(ctx context.Context, f *flight) {
 // settledByAnother ends a flight whose authorization was used: confirmed if the
 // transfer is found, failed if the events say that it was not the transfer.
 func (c *Chain) settledByAnother(ctx context.Context, f *flight, refusal error) {
-	found, deep, err := c.find(ctx, f.exact)
+	seen, err := c.find(ctx, f.exact)
 	switch {
 	case err != nil:
 		c.doubt(ctx, f)
-	case found != nil && deep:
+	case seen.found != nil && seen.deep:
 		s := c.state(f)
-		c.finish(ctx, s.Confirm(found.Transaction, found.Block, c.cfg.Now()))
-	case found != nil:
-		c.landed(f, *found)
-	case c.lost(f) >= giveUpAfter:
+		c.finish(ctx, s.Confirm(seen.found.Transaction, seen.found.Block, c.cfg.Now()))
+	case seen.found != nil:
+		c.landed(f, *seen.found)
+	case seen.used && c.lost(f) >= giveUpAfter:
 		c.finish(ctx, c.fail(f, refusal))
 	default:
 		c.lookLater(f, c.cfg.ResendAfter/2)
@@ -232,9 +232,8 @@ func (c *Chain) conclude(ctx context.Context, f *flight, found finding, latest h
 			return
 		}
 	}
-	used := len(found.used) == 32 && found.used[31] == 1
 	switch {
-	case used:
+	case isTrue(found.used):
 		c.settledByAnother(ctx, f, x402.Refuse(x402.ReasonEVMNonceUsed, "", "the authorization was used for another transfer, or cancelled"))
 	case uint64(latest.Timestamp) >= f.exact.Authorization.ValidBefore:
 		if c.lost(f) >= sureAfter {
