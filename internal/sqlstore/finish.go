@@ -109,15 +109,15 @@ func (s *DB) finishRound(ctx context.Context, tx querier, outcomes []facilitator
 // hash leaves the hash as it is; a settlement that is reserved again has no
 // relayer.
 func finishQuery(rows int) string {
-	return fromValues(`UPDATE v402_settlements SET state = v_state, block = v_block, reason = v_reason, message = v_message,
+	return fromValues(2, rows, value{"v_id", "TEXT"}, value{"v_state", "TEXT"}, value{"v_hash", "TEXT"},
+		value{"v_block", "BIGINT"}, value{"v_reason", "TEXT"}, value{"v_message", "TEXT"}) +
+		`UPDATE v402_settlements SET state = v_state, block = v_block, reason = v_reason, message = v_message,
 			tx_hash = CASE WHEN v_hash = '' THEN tx_hash ELSE v_hash END,
 			relayer = CASE WHEN v_state = 'reserved' THEN '' ELSE relayer END,
 			nonce = CASE WHEN v_state = 'reserved' THEN NULL ELSE nonce END, updated_at = $1
-		FROM v WHERE id = v_id AND `+unfinished+`
+		FROM v WHERE id = v_id AND ` + unfinished + `
 			AND NOT (state = v_state AND v_hash IN ('', tx_hash) AND block = v_block AND reason = v_reason AND message = v_message)
-		RETURNING id`, 2, rows,
-		value{"v_id", "TEXT"}, value{"v_state", "TEXT"}, value{"v_hash", "TEXT"},
-		value{"v_block", "BIGINT"}, value{"v_reason", "TEXT"}, value{"v_message", "TEXT"})
+		RETURNING id`
 }
 
 // lockSettlements locks the rows of round by ID, as everybody does, so that

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"iter"
 	"math"
 	"math/bits"
@@ -101,25 +100,20 @@ func pieces[T any](list []T, most int) iter.Seq[[]T] {
 	}
 }
 
-// value is a column of the rows that fromValues joins.
+// value is a column of the rows that an UPDATE joins.
 type value struct {
-	name string // such as "v_id"; no part of another name or word
+	name string // such as "v_id"
 	kind string // SQL type
 }
 
-// fromValues completes an UPDATE that has "FROM v" and uses the names of values:
-// v is given rows rows of placeholders, numbered from first. One row is put in
-// their place, which is cheaper than a join.
-func fromValues(update string, first, rows int, values ...value) string {
-	names, kinds, places := make([]string, len(values)), make([]string, len(values)), make([]string, 0, 2*len(values))
-	for i, v := range values {
-		names[i], kinds[i] = v.name, v.kind
-		places = append(places, v.name, fmt.Sprintf("CAST($%d AS %s)", first+i, v.kind))
+// fromValues begins an UPDATE that has "FROM v", where v is rows rows of
+// placeholders, numbered from first, with columns of these names and types.
+func fromValues(first, rows int, columns ...value) string {
+	names, kinds := make([]string, len(columns)), make([]string, len(columns))
+	for i, c := range columns {
+		names[i], kinds[i] = c.name, c.kind
 	}
-	if rows == 1 {
-		return strings.NewReplacer(append(places, "FROM v ", "")...).Replace(update)
-	}
-	return "WITH v (" + strings.Join(names, ", ") + ") AS (VALUES " + tuples(first, rows, kinds...) + ") " + update
+	return "WITH v (" + strings.Join(names, ", ") + ") AS (VALUES " + tuples(first, rows, kinds...) + ") "
 }
 
 // tuples writes rows of placeholders, numbered from first. Columns that have a

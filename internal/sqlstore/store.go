@@ -68,7 +68,7 @@ func NewSQLite(ctx context.Context, write, read *sql.DB, dedicated bool) (*DB, e
 		prepared.forget()
 		return w.close()
 	}
-	return &DB{name: "sqlite", writer: w, read: texts{prepared}, close: closeAll, names: 64, rows: 1}, nil
+	return &DB{name: "sqlite", writer: w, read: texts{prepared}, close: closeAll, names: 64, rows: 8}, nil
 }
 
 // Close gives back what the DB holds of its pools, after what has begun.

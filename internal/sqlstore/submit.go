@@ -133,10 +133,11 @@ func (s *DB) storeSubmitted(ctx context.Context, tx querier, account facilitator
 
 // submitQuery takes state, relayer and owner, then the values of rows settlements.
 func submitQuery(rows int) string {
-	return fromValues(`UPDATE v402_settlements SET state = $1, relayer = $2, nonce = v_nonce,
-			transactions = v_signed, tx_hash = v_hash, updated_at = v_at
-		FROM v WHERE id = v_id AND state = 'reserved' AND lease_owner = $3`, 4, rows,
-		value{"v_id", "TEXT"}, value{"v_nonce", "BIGINT"}, value{"v_signed", "TEXT"}, value{"v_hash", "TEXT"}, value{"v_at", "BIGINT"})
+	return fromValues(4, rows, value{"v_id", "TEXT"}, value{"v_nonce", "BIGINT"}, value{"v_transactions", "TEXT"},
+		value{"v_hash", "TEXT"}, value{"v_at", "BIGINT"}) +
+		`UPDATE v402_settlements SET state = $1, relayer = $2, nonce = v_nonce,
+			transactions = v_transactions, tx_hash = v_hash, updated_at = v_at
+		FROM v WHERE id = v_id AND state = 'reserved' AND lease_owner = $3`
 }
 
 // affects runs a statement that must change n rows, since they are locked.
