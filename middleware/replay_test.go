@@ -193,6 +193,45 @@ func TestAPendingSettlementThatFailsForGoodFreesThePayment(t *testing.T) {
 	})
 }
 
+func TestAPendingSettlementIsNotAFailureBecauseItIsAskedAboutTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, second := range []x402.Reason{x402.ReasonEVMNonceUsed, x402.ReasonDuplicateSettlement} {
+			s := open(t, nil, nil)
+			calls := 0
+			s.onSettle = func(context.Context, x402.Payment) (x402.SettleResponse, error) {
+				if calls++; calls == 1 {
+					return x402.SettleResponse{ErrorReason: x402.ReasonSettlementPending, Transaction: hash}, nil
+				}
+				return x402.SettleResponse{ErrorReason: second}, nil
+			}
+			name, value := s.pay(t, "GET", "/paid")
+			w := s.do("GET", "/paid", "", name, value)
+			require.Equal(t, 402, w.Code)
+			require.Equal(t, x402.ReasonSettlementPending, settlement(t, w.Header()).ErrorReason)
+			require.Equal(t, 2, calls)
+			require.Equal(t, 1, s.claims.Len())
+
+			s.onSettle = nil
+			name, value = payV1(t, "base-sepolia")
+			require.Equal(t, 200, s.do("GET", "/paid", "", name, value).Code)
+		}
+	})
+}
+
+func TestAPendingV1PaymentIsNotOfferedAnotherOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, nil, nil)
+		s.onSettle = failure(x402.ReasonSettlementPending, hash)
+		name, value := payV1(t, "base-sepolia")
+		w := s.do("GET", "/paid", "", name, value)
+		require.Equal(t, 402, w.Code)
+		require.NotContains(t, w.Body.String(), "accepts")
+		require.NotEmpty(t, w.Header().Get(x402.HeaderPaymentResponseV1))
+	})
+}
+
 func TestAnUnknownOutcomeIsNeverAFailure(t *testing.T) {
 	t.Parallel()
 	s := open(t, nil, nil)
