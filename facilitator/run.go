@@ -42,7 +42,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 // keepLeases renews the leases well before they run out, until ctx ends.
 func (s *Service) keepLeases(ctx context.Context) {
-	tick := time.NewTicker(s.leaseFor / 3)
+	tick := time.NewTicker(max(s.leaseFor/3, time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -160,22 +161,34 @@ func (p *process) balance(t *testing.T, address string) string {
 // settle makes a payment of $0.01 and hands it to the facilitator, as a seller does.
 func (p *process) settle(t *testing.T, payTo string) (id string, settled x402.SettleResponse) {
 	t.Helper()
-	signer, err := evm.ParseSigner(p.key)
-	require.NoError(t, err)
-	usdc, err := x402.DefaultAssets().Default(x402.BaseSepolia)
-	require.NoError(t, err)
-	q := usdc.Requirements(x402.NewAmount(10000), payTo)
-	signed, err := signer.Sign(t.Context(), x402.V2, q, time.Now())
-	require.NoError(t, err)
-	client, err := x402.NewClient(x402.ClientConfig{URL: p.url})
-	require.NoError(t, err)
-	settled, err = client.Settle(t.Context(), x402.Payment{Payload: x402.PaymentPayload{Version: x402.V2, Accepted: q, Payload: signed}, Requirements: q})
+	settled, err := p.trySettle(t.Context(), payTo)
 	require.NoError(t, err)
 	var extra struct {
 		ID string `json:"settlement"`
 	}
 	require.NoError(t, json.Unmarshal(settled.Extra, &extra))
 	return extra.ID, settled
+}
+
+func (p *process) trySettle(ctx context.Context, payTo string) (x402.SettleResponse, error) {
+	signer, err := evm.ParseSigner(p.key)
+	if err != nil {
+		return x402.SettleResponse{}, err
+	}
+	usdc, err := x402.DefaultAssets().Default(x402.BaseSepolia)
+	if err != nil {
+		return x402.SettleResponse{}, err
+	}
+	q := usdc.Requirements(x402.NewAmount(10000), payTo)
+	signed, err := signer.Sign(ctx, x402.V2, q, time.Now())
+	if err != nil {
+		return x402.SettleResponse{}, err
+	}
+	client, err := x402.NewClient(x402.ClientConfig{URL: p.url})
+	if err != nil {
+		return x402.SettleResponse{}, err
+	}
+	return client.Settle(ctx, x402.Payment{Payload: x402.PaymentPayload{Version: x402.V2, Accepted: q, Payload: signed}, Requirements: q})
 }
 
 type settlement struct{ ID, State, Transaction, Payer, PayTo, Amount string }
@@ -252,4 +265,21 @@ func TestAConfigThatCannotWorkIsRefusedInWords(t *testing.T) {
 		require.NotContains(t, string(out), "secret")
 		require.NotContains(t, string(out), "59c6995e", "a key is printed")
 	}
+}
+
+func TestAServerThatWasKilledSellsOnThoughItsChainIsGone(t *testing.T) {
+	t.Parallel()
+	store := "sqlite:" + filepath.Join(t.TempDir(), "v402.db")
+	first := start(t, "-store", store)
+	for range 20 {
+		go func() { _, _ = first.trySettle(t.Context(), shop) }()
+	}
+	time.Sleep(50 * time.Millisecond) // somewhere in the middle of them
+	require.NoError(t, first.cmd.Process.Kill())
+	_ = first.cmd.Wait()
+
+	second := start(t, "-store", store)
+	_, settled := second.buy(t, "/demo/quote")
+	require.True(t, settled.Success, "%+v", settled)
+	second.stop(t)
 }
