@@ -30,7 +30,7 @@ type Config struct {
 	Routes      []Route          // what is sold; everything else passes unguarded
 
 	Assets *x402.Assets // known tokens; default x402.DefaultAssets()
-	Claims Claims       // replay protection; default NewMemoryClaims(0, 0), which serves one process
+	Claims Claims       // replay protection; default NewMemoryClaims(), which serves one process
 
 	// PublicURL is the origin, with the path prefix if there is one, under
 	// which buyers reach the guard, such as "https://shop.example". Default:
@@ -66,7 +66,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.Assets = x402.DefaultAssets()
 	}
 	if cfg.Claims == nil {
-		cfg.Claims = NewMemoryClaims(0, 0)
+		cfg.Claims = NewMemoryClaims()
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()

@@ -101,7 +101,7 @@ type shop struct {
 // open guards handler; edit may change the configuration.
 func open(t testing.TB, handler http.HandlerFunc, edit func(*middleware.Config)) *shop {
 	t.Helper()
-	s := &shop{fake: &fake{}, claims: middleware.NewMemoryClaims(0, 0)}
+	s := &shop{fake: &fake{}, claims: middleware.NewMemoryClaims()}
 	cfg := middleware.Config{
 		Facilitator: s.fake,
 		Claims:      s.claims,

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -14,7 +15,7 @@ var (
 	ErrClaimLost  = errors.New("middleware: the claim is held by another owner")
 )
 
-// Defaults of [NewMemoryClaims].
+// Defaults of [MemoryClaims].
 const (
 	DefaultMaxClaims = 500_000
 	DefaultMaxBytes  = 64 << 20
@@ -22,8 +23,14 @@ const (
 
 // MemoryClaims are the [Claims] of one process. Expired ones are removed as
 // others come; no goroutine runs.
+//
+// With MaxClaims live ones a new payment is refused with [ErrClaimsFull], so
+// that no claim is forgotten while its payment is valid. Beyond MaxBytes the
+// oldest answers are dropped: their payments stay used, but a repeated request
+// no longer gets the answer.
 type MemoryClaims struct {
-	maxClaims, maxBytes int
+	MaxClaims int // default DefaultMaxClaims; set it before the first use
+	MaxBytes  int // of answers; default DefaultMaxBytes; set it before the first use
 
 	mu      sync.Mutex
 	byKey   map[string]*memoryClaim
@@ -32,27 +39,15 @@ type MemoryClaims struct {
 	bytes   int            // of all outcomes
 }
 
+// NewMemoryClaims returns claims with the default bounds.
+func NewMemoryClaims() *MemoryClaims { return &MemoryClaims{} }
+
 type memoryClaim struct {
 	Claim
 	attempts   int
 	settlement []byte
 	outcome    *Outcome
 	gone       bool // removed; still in the heap
-}
-
-// NewMemoryClaims remembers at most maxClaims payments and maxBytes of answers
-// (defaults if zero). With maxClaims live ones a new payment is refused with
-// [ErrClaimsFull], so that no claim is forgotten while its payment is valid.
-// Beyond maxBytes the oldest answers are dropped: their payments stay used, but
-// a repeated request no longer gets the answer.
-func NewMemoryClaims(maxClaims, maxBytes int) *MemoryClaims {
-	if maxClaims <= 0 {
-		maxClaims = DefaultMaxClaims
-	}
-	if maxBytes <= 0 {
-		maxBytes = DefaultMaxBytes
-	}
-	return &MemoryClaims{maxClaims: maxClaims, maxBytes: maxBytes, byKey: map[string]*memoryClaim{}}
 }
 
 var _ Claims = (*MemoryClaims)(nil)
@@ -65,7 +60,7 @@ func (m *MemoryClaims) Claim(_ context.Context, c Claim, now time.Time) (Claimed
 	have, ok := m.byKey[c.Key]
 	switch {
 	case !ok:
-		if len(m.byKey) >= m.maxClaims {
+		if len(m.byKey) >= cmp.Or(m.MaxClaims, DefaultMaxClaims) {
 			return Claimed{}, ErrClaimsFull
 		}
 		m.insert(&memoryClaim{Claim: c, attempts: 1})
@@ -81,6 +76,9 @@ func (m *MemoryClaims) Claim(_ context.Context, c Claim, now time.Time) (Claimed
 }
 
 func (m *MemoryClaims) insert(c *memoryClaim) {
+	if m.byKey == nil {
+		m.byKey = map[string]*memoryClaim{}
+	}
 	m.byKey[c.Key] = c
 	heap.Push(&m.expiry, c)
 }
@@ -143,7 +141,7 @@ var lostAnswer = Outcome{Lost: true}
 
 // dropAnswers makes room, oldest first; the newest answer is kept in any case.
 func (m *MemoryClaims) dropAnswers() {
-	for len(m.answers) > 1 && (m.bytes > m.maxBytes || m.answers[0].gone) {
+	for len(m.answers) > 1 && (m.bytes > cmp.Or(m.MaxBytes, DefaultMaxBytes) || m.answers[0].gone) {
 		c := m.answers[0]
 		m.answers[0] = nil
 		m.answers = m.answers[1:]

@@ -22,7 +22,7 @@ func claim(key, fingerprint, owner string) middleware.Claim {
 
 func TestOneOfManyWinsAClaim(t *testing.T) {
 	t.Parallel()
-	m := middleware.NewMemoryClaims(0, 0)
+	m := middleware.NewMemoryClaims()
 	var won atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 100 {
@@ -39,7 +39,7 @@ func TestOneOfManyWinsAClaim(t *testing.T) {
 func TestAClaimIsRetakenByTheSameRequestOnly(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	m := middleware.NewMemoryClaims(0, 0)
+	m := middleware.NewMemoryClaims()
 	_, err := m.Claim(ctx, claim("k", "f", "a"), epoch)
 	require.NoError(t, err)
 	require.NoError(t, m.Settled(ctx, "k", "a", []byte("moved")))
@@ -75,7 +75,7 @@ func TestAClaimIsRetakenByTheSameRequestOnly(t *testing.T) {
 func TestExpiredClaimsAreForgottenAndLiveOnesAreNot(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	m := middleware.NewMemoryClaims(2, 0)
+	m := &middleware.MemoryClaims{MaxClaims: 2}
 	for _, key := range []string{"a", "b"} {
 		_, err := m.Claim(ctx, claim(key, "f", "o"), epoch)
 		require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestExpiredClaimsAreForgottenAndLiveOnesAreNot(t *testing.T) {
 func TestAnswersAreBoundedAndDroppedOnesStayUsed(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	m := middleware.NewMemoryClaims(0, 10_000)
+	m := &middleware.MemoryClaims{MaxBytes: 10_000}
 	for i := range 20 {
 		key := fmt.Sprint(i)
 		_, err := m.Claim(ctx, claim(key, "f", "o"), epoch)
@@ -126,7 +126,7 @@ func TestAnswersAreBoundedAndDroppedOnesStayUsed(t *testing.T) {
 
 func TestWhenClaimsAreFullPaymentsAreRefusedAndNothingRuns(t *testing.T) {
 	t.Parallel()
-	s := open(t, nil, func(cfg *middleware.Config) { cfg.Claims = middleware.NewMemoryClaims(1, 0) })
+	s := open(t, nil, func(cfg *middleware.Config) { cfg.Claims = &middleware.MemoryClaims{MaxClaims: 1} })
 	name, value := s.pay(t, "GET", "/paid")
 	require.Equal(t, 200, s.do("GET", "/paid", "", name, value).Code)
 	name, second := s.pay(t, "GET", "/paid")
@@ -143,7 +143,7 @@ func TestClaimsKeepTheirPromiseInAnyOrderOfCalls(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		ctx := t.Context()
-		m := middleware.NewMemoryClaims(0, 0)
+		m := middleware.NewMemoryClaims()
 		type state struct {
 			owner, fingerprint string
 			lease              time.Time
