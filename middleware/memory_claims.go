@@ -30,13 +30,14 @@ const (
 // no longer gets the answer.
 type MemoryClaims struct {
 	MaxClaims int // default DefaultMaxClaims; set it before the first use
-	MaxBytes  int // of answers; default DefaultMaxBytes; set it before the first use
+	MaxBytes  int // of answers, and again of those that wait for a settlement; default DefaultMaxBytes; set it before the first use
 
 	mu      sync.Mutex
 	byKey   map[string]*memoryClaim
 	expiry  expiryHeap
 	answers []*memoryClaim // those with an outcome, oldest first
 	bytes   int            // of all outcomes
+	held    int            // bytes of all settlements
 }
 
 // NewMemoryClaims returns claims with the default bounds.
@@ -90,12 +91,24 @@ func (m *MemoryClaims) Renew(_ context.Context, key, owner string, until time.Ti
 
 // Settled implements [Claims].
 func (m *MemoryClaims) Settled(_ context.Context, key, owner string, settlement []byte) error {
-	return m.update(key, owner, func(c *memoryClaim) { c.settlement = settlement })
+	full := false
+	err := m.update(key, owner, func(c *memoryClaim) {
+		const small = 4 << 10 // is kept in any case
+		held := m.held - len(c.settlement) + len(settlement)
+		if full = len(settlement) > small && held > cmp.Or(m.MaxBytes, DefaultMaxBytes); !full {
+			c.settlement, m.held = settlement, held
+		}
+	})
+	if full {
+		return ErrClaimsFull
+	}
+	return err
 }
 
 // Fulfil implements [Claims].
 func (m *MemoryClaims) Fulfil(_ context.Context, key, owner string, o Outcome) error {
 	return m.update(key, owner, func(c *memoryClaim) {
+		m.held -= len(c.settlement)
 		c.outcome, c.settlement = &o, nil
 		m.bytes += o.size()
 		m.answers = append(m.answers, c)
@@ -130,6 +143,7 @@ func (m *MemoryClaims) update(key, owner string, change func(*memoryClaim)) erro
 func (m *MemoryClaims) remove(c *memoryClaim) {
 	c.gone = true
 	delete(m.byKey, c.Key)
+	m.held -= len(c.settlement)
 	if c.outcome != nil && c.outcome != &lostAnswer {
 		m.bytes -= c.outcome.size()
 	}

@@ -124,6 +124,24 @@ func TestAnswersAreBoundedAndDroppedOnesStayUsed(t *testing.T) {
 	require.LessOrEqual(t, kept*2000, 10_000)
 }
 
+func TestSettlementsAreBoundedToo(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := &middleware.MemoryClaims{MaxBytes: 10_000}
+	for round := range 3 {
+		for i, key := range []string{"a", "b"} {
+			_, err := m.Claim(ctx, claim(key, "f", "o"), epoch)
+			require.NoError(t, err)
+			err = m.Settled(ctx, key, "o", make([]byte, 6000))
+			require.Equal(t, i == 1, err != nil, "round %d", round)
+			require.NoError(t, m.Settled(ctx, key, "o", make([]byte, 4000+2000*(1-i))), "it is replaced, and a small one always fits")
+		}
+		require.NoError(t, m.Release(ctx, "a", "o"))
+		require.NoError(t, m.Fulfil(ctx, "b", "o", middleware.Outcome{}))
+		m = &middleware.MemoryClaims{MaxBytes: 10_000}
+	}
+}
+
 func TestWhenClaimsAreFullPaymentsAreRefusedAndNothingRuns(t *testing.T) {
 	t.Parallel()
 	s := open(t, nil, func(cfg *middleware.Config) { cfg.Claims = &middleware.MemoryClaims{MaxClaims: 1} })
