@@ -220,6 +220,20 @@ func TestTheServerSellsAndStopsAndKeepsItsJournal(t *testing.T) {
 	second.stop(t)
 }
 
+func TestThePrintedCommandPays(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-store", "memory:")
+	words := strings.Fields(payCommand.FindString(p.out))
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "200")
+	require.Regexp(t, "0x[0-9a-f]{64}", string(out), "the transaction")
+	require.Contains(t, string(out), "999999.99", "the payer's new balance")
+	p.stop(t)
+}
+
 func TestAStreamIsPaidForBeforeItsFirstByte(t *testing.T) {
 	t.Parallel()
 	p := start(t, "-store", "memory:")

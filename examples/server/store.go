@@ -9,6 +9,7 @@ import (
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/store/memory"
+	"github.com/v402/v402/store/postgres"
 	"github.com/v402/v402/store/sqlite"
 )
 
@@ -27,6 +28,8 @@ func openStore(ctx context.Context, name string) (backend, error) {
 		return memory.New(), nil
 	case isSQLite:
 		return sqlite.Open(ctx, path)
+	case strings.HasPrefix(name, "postgres://"), strings.HasPrefix(name, "postgresql://"):
+		return postgres.Open(ctx, name)
 	default:
 		return nil, fmt.Errorf("store %q is not memory:, sqlite:PATH or postgres://", name)
 	}
