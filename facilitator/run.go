@@ -42,22 +42,31 @@ func (s *Service) Run(ctx context.Context) error {
 
 // keepLeases renews the leases well before they run out, until ctx ends.
 func (s *Service) keepLeases(ctx context.Context) {
-	tick := time.NewTicker(max(s.leaseFor/3, time.Millisecond))
+	every := max(s.leaseFor/3, time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.renew(ctx, every)
 		}
-		for _, n := range s.networks {
-			if _, err := s.journal.RenewLeases(ctx, n, s.lease()); err != nil && ctx.Err() == nil {
-				s.log.Error("facilitator: leases not renewed", "network", n, "error", err)
-			}
+	}
+}
+
+// renew renews the leases and looks after what is in limbo. A journal that
+// hangs is given up after a while, to be tried again.
+func (s *Service) renew(ctx context.Context, within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for _, n := range s.networks {
+		if _, err := s.journal.RenewLeases(ctx, n, s.lease()); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Error("facilitator: leases not renewed", "network", n, "error", err)
 		}
-		for _, l := range s.limbo.all() {
-			s.rescue(ctx, l)
-		}
+	}
+	for _, l := range s.limbo.all() {
+		s.rescue(ctx, l)
 	}
 }
 
