@@ -14,7 +14,8 @@ type Transfer struct {
 	Key         string // identity of the payment; x402.Identity.String
 	Payer       string
 	ValidBefore time.Time
-	Decoded     any // the chain's own reading of the payload, handed back to it
+	Decoded     any       // the chain's own reading of the payload, handed back to it
+	At          time.Time // as of when the service had it inspected
 }
 
 // Chain verifies and settles payments on one network. Every scheme and version

@@ -61,6 +61,7 @@ func (s *Service) recall(ctx context.Context, chain Chain, p x402.Payment, refus
 		return nil, Transfer{}, err
 	}
 	t, err := chain.Inspect(p, row.CreatedAt)
+	t.At = row.CreatedAt
 	if err != nil {
 		return nil, Transfer{}, refusal
 	}
@@ -186,16 +187,17 @@ func termsOf(t Transfer) terms {
 	return terms{t.Key, q.Scheme, fold(q.PayTo), q.Amount.String()}
 }
 
-// newSettlement is the journal's row for t.
+// newSettlement is the journal's row for t. It was created when t was inspected:
+// verification may have taken long, and t is judged as of then again.
 func (s *Service) newSettlement(t Transfer) (Settlement, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Settlement{}, err
 	}
-	q, now := t.Payment.Requirements, s.now()
+	q := t.Payment.Requirements
 	return Settlement{
 		ID: id.String(), Key: t.Key, State: Reserved, Payment: t.Payment,
 		Network: q.Network, Scheme: q.Scheme, Payer: t.Payer, PayTo: q.PayTo, Asset: q.Asset, Amount: q.Amount,
-		ValidBefore: t.ValidBefore, CreatedAt: now, UpdatedAt: now,
+		ValidBefore: t.ValidBefore, CreatedAt: t.At, UpdatedAt: s.now(),
 	}, nil
 }

@@ -39,7 +39,9 @@ func (s *Service) inspect(p x402.Payment) (Chain, Transfer, error) {
 	if p.Requirements.Scheme == x402.SchemeExact && p.Requirements.Amount.IsZero() {
 		return nil, Transfer{}, x402.Refuse(x402.ReasonInvalidRequirements, "amount", "zero: there is nothing to settle")
 	}
-	t, err := chain.Inspect(p, s.now())
+	now := s.now()
+	t, err := chain.Inspect(p, now)
+	t.At = now
 	if err == nil {
 		err = s.rules.check(t)
 	}

@@ -74,7 +74,7 @@ func (c *Chain) state(f *flight) facilitator.Settlement {
 // board takes a settlement in hand, to be looked into after a while; fresh is
 // false if it is in hand already.
 func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight, fresh bool, err error) {
-	e, err := c.decode(s.Payment, s.CreatedAt)
+	e, err := c.reread(s)
 	if err != nil {
 		return nil, false, err
 	}
@@ -90,6 +90,13 @@ func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight,
 	f.hold(c.relayer(s.Relayer))
 	c.inFlight[s.ID] = f
 	return f, true, nil
+}
+
+// reread decodes a payment that was accepted once: neither its time nor a change
+// of the configuration since then counts against it.
+func (c *Chain) reread(s facilitator.Settlement) (*x402evm.Exact, error) {
+	checker := x402evm.Checker{Recover: c.checker.Recover, MinValidity: time.Nanosecond}
+	return checker.Check(s.Payment, s.ValidBefore.Add(-time.Second))
 }
 
 // launch sends a reserved settlement by the relayer with the least to do.

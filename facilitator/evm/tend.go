@@ -63,9 +63,9 @@ func (c *Chain) takeOver(ctx context.Context) {
 	}
 	for _, s := range settlements {
 		if _, _, err := c.board(s, 0); err != nil {
-			o := s.Fail("", x402.ReasonOf(err, x402.ReasonInvalidPayload), err.Error(), now)
-			if _, err := c.cfg.Journal.FinishSettlements(ctx, []facilitator.Outcome{o}); err != nil {
-				c.cfg.Logger.Error("the journal does not take the end of a settlement", "id", s.ID, "error", err)
+			c.cfg.Logger.Error("a settlement in the journal cannot be read", "id", s.ID, "error", err)
+			if len(s.Transactions) == 0 { // nothing can have moved
+				c.finish(ctx, s.Fail("", x402.ReasonOf(err, x402.ReasonInvalidPayload), err.Error(), now))
 			}
 		}
 	}
