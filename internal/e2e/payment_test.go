@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
@@ -106,15 +107,25 @@ func (w *world) submit(ctx context.Context, p *payment) {
 	var c evm.Checker
 	exact, err := c.Check(p.Payment, time.Now())
 	require.NoError(w.t, err)
+	w.send(ctx, &types.DynamicFeeTx{To: &w.chain.Token, Data: exact.Calldata(), Gas: 200_000})
+}
+
+// fund sends the account an ether.
+func (w *world) fund(ctx context.Context, to common.Address) {
+	w.t.Helper()
+	w.send(ctx, &types.DynamicFeeTx{To: &to, Value: big.NewInt(1e18), Gas: 21_000})
+}
+
+// send sends a transaction from the account that nobody else uses.
+func (w *world) send(ctx context.Context, tx *types.DynamicFeeTx) {
+	w.t.Helper()
 	key, err := crypto.HexToECDSA(strings.TrimPrefix(w.nosy.Key, "0x"))
 	require.NoError(w.t, err)
-	nonce, err := w.client.PendingNonceAt(ctx, w.nosy.Address)
+	tx.Nonce, err = w.client.PendingNonceAt(ctx, w.nosy.Address)
 	require.NoError(w.t, err)
-	id := new(big.Int).SetUint64(w.chain.ChainID)
-	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
-		ChainID: id, Nonce: nonce, To: &w.chain.Token, Data: exact.Calldata(), Gas: 200_000,
-		GasTipCap: big.NewInt(1e6), GasFeeCap: big.NewInt(1e9),
-	})
+	tx.ChainID = new(big.Int).SetUint64(w.chain.ChainID)
+	tx.GasTipCap, tx.GasFeeCap = big.NewInt(1e6), big.NewInt(1e9)
+	signed, err := types.SignNewTx(key, types.LatestSignerForChainID(tx.ChainID), tx)
 	require.NoError(w.t, err)
-	require.NoError(w.t, w.client.SendTransaction(ctx, tx))
+	require.NoError(w.t, w.client.SendTransaction(ctx, signed))
 }

@@ -1,0 +1,173 @@
+package e2e_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/v402/v402/internal/devchain"
+	"github.com/v402/v402/store/memory"
+)
+
+// penniless has no ether to pay gas with.
+var penniless = devchain.TestAccount(200)
+
+// desk is one facilitator in this process and the clients that ask it.
+func newDesk(t *testing.T, w *world, change func(*setup)) *fleet {
+	t.Helper()
+	j, err := openJournal(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "journal.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, j.Close()) })
+	s := setup{Network: w.network, URLs: []string{w.chain.URL()}, Keys: []string{w.chain.Relayer.Key}, Owner: t.Name()}
+	if change != nil {
+		change(&s)
+	}
+	f := &fleet{world: w, journal: j}
+	f.clients.bases = serveFacilitator(t, s, j)
+	return f
+}
+
+// settleAll settles n good payments at once and audits them.
+func (f *fleet) settleAll(t *testing.T, n int) []*payment {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	asking, ctx := errgroup.WithContext(ctx)
+	payments := make([]*payment, n)
+	for i := range payments {
+		payments[i] = f.good(i)
+	}
+	for _, p := range payments {
+		f.ask(ctx, asking, p)
+	}
+	require.NoError(t, asking.Wait())
+	f.rest(t, payments)
+	f.audit(t, f.journal, payments)
+	return payments
+}
+
+// senders counts the transactions of the payments by who sent them.
+func (f *fleet) senders(t *testing.T, payments []*payment) map[common.Address]int {
+	t.Helper()
+	out := map[common.Address]int{}
+	for _, p := range payments {
+		s, err := f.journal.SettlementByKey(t.Context(), p.key)
+		require.NoError(t, err)
+		out[common.HexToAddress(s.Relayer)]++
+	}
+	return out
+}
+
+func TestTwoRelayerKeysShareTheWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, devchain.Config{})
+	second := w.chain.Accounts[5]
+	f := newDesk(t, w, func(s *setup) { s.Keys = append(s.Keys, second.Key) })
+	by := f.senders(t, f.settleAll(t, 200))
+	require.Greater(t, by[w.chain.Relayer.Address], 20, "%v", by)
+	require.Greater(t, by[second.Address], 20, "%v", by)
+}
+
+func TestARelayerWithoutFundsLeavesTheWorkToTheOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, devchain.Config{})
+	f := newDesk(t, w, func(s *setup) { s.Keys = []string{penniless.Key, w.chain.Relayer.Key} })
+	by := f.senders(t, f.settleAll(t, 60))
+	require.Equal(t, map[common.Address]int{w.chain.Relayer.Address: 60}, by)
+}
+
+func TestASettlementWaitsForARelayerToBeFunded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, devchain.Config{})
+	f := newDesk(t, w, func(s *setup) { s.Keys = []string{penniless.Key} })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	p := w.good(1)
+	asking, ctx := errgroup.WithContext(ctx)
+	f.ask(ctx, asking, p)
+	require.Eventually(t, func() bool { // it has been tried
+		s, err := f.journal.SettlementByKey(ctx, p.key)
+		return err == nil && len(s.Transactions) > 0
+	}, 10*time.Second, 10*time.Millisecond)
+	w.fund(ctx, penniless.Address)
+	require.NoError(t, asking.Wait())
+	w.audit(t, f.journal, []*payment{p})
+}
+
+func TestSixtyFourSettlementsAtOnceShareTwoSecondBlocks(t *testing.T) {
+	t.Parallel()
+	const blockTime = 2 * time.Second
+	w := newWorld(t, devchain.Config{BlockTime: blockTime})
+	f := newDesk(t, w, nil)
+	require.NotEmpty(t, f.settleAll(t, 1)) // the chain is known
+	before, start := w.chain.Time(), time.Now()
+	payments := f.settleMore(t, 64)
+	blocks := map[uint64]int{}
+	for _, p := range payments {
+		s, err := f.journal.SettlementByKey(t.Context(), p.key)
+		require.NoError(t, err)
+		blocks[s.Block]++
+		require.Len(t, s.Transactions, 1, "none was sent anew or replaced")
+	}
+	t.Logf("64 settlements in blocks %v, %s, %s of chain time", blocks, time.Since(start).Round(time.Millisecond), w.chain.Time().Sub(before))
+	require.LessOrEqual(t, len(blocks), 3)
+	require.Less(t, time.Since(start), 4*blockTime)
+}
+
+// settleMore settles n further payments at once.
+func (f *fleet) settleMore(t *testing.T, n int) []*payment {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	asking, ctx := errgroup.WithContext(ctx)
+	payments := make([]*payment, n)
+	for i := range payments {
+		payments[i] = f.good(1000 + i)
+		f.ask(ctx, asking, payments[i])
+	}
+	require.NoError(t, asking.Wait())
+	for _, p := range payments {
+		require.True(t, p.answer.Success, "%+v", p.answer)
+	}
+	return payments
+}
+
+func TestReplicasThatTakeTurnsWithOneKeyDoNotHoldEachOtherUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, devchain.Config{})
+	j, err := openJournal(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "journal.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, j.Close()) })
+	var desks []*fleet
+	for _, owner := range []string{"one", "two"} {
+		f := &fleet{world: w, journal: j}
+		f.clients.bases = serveFacilitator(t, setup{
+			Network: w.network, URLs: []string{w.chain.URL()}, Keys: []string{w.chain.Relayer.Key}, Owner: owner,
+			LeaseFor: 15 * time.Second, ResendAfter: 5 * time.Second, ReplaceAfter: 20 * time.Second, // as by default
+		}, j)
+		desks = append(desks, f)
+	}
+	var payments []*payment
+	for i := range 20 {
+		start := time.Now()
+		payments = append(payments, desks[i%2].settleMore(t, 1)...)
+		require.Less(t, time.Since(start), 2*time.Second, "payment %d", i)
+	}
+	w.audit(t, j, payments)
+}
+
+func TestMemoryStaysFlatOverManyVerifications(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, devchain.Config{})
+	service, chain, err := newService(setup{
+		Network: w.network, URLs: []string{w.chain.URL()}, Keys: []string{w.chain.Relayer.Key}, Owner: t.Name(),
+	}, memory.New(), newLog(t))
+	require.NoError(t, err)
+	require.NoError(t, chain.Check(t.Context()))
+	_ = service
+}
