@@ -2,6 +2,7 @@ package facilitator_test
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -332,6 +333,26 @@ func TestASlowChainIsAnsweredAsPendingAndTheWorkGoesOn(t *testing.T) {
 		require.Equal(t, got.Transaction, last.Transaction)
 		require.InDelta(t, (2 * time.Minute).Seconds(), time.Since(start).Seconds(), 1.5)
 		require.EqualValues(t, 1, c.settles.Load())
+	})
+}
+
+func TestAPaymentThatWasInTimeGetsItsAnswerThoughVerifyingTookLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		journal, k := memory.New(), newToken()
+		c := newChain(k, journal, "a")
+		c.asking = 5 * time.Second
+		s := newService(t, journal, "a", c)
+		run(t, s)
+		p := pay(x402.V2, 1, func(b *payload, _ *x402.PaymentRequirements) {
+			b.Authorization.ValidBefore = strconv.FormatInt(time.Now().Add(8*time.Second).Unix(), 10)
+		})
+		first, err := s.Settle(t.Context(), p)
+		require.NoError(t, err)
+		require.True(t, first.Success, "%+v", first)
+		again, err := s.Settle(t.Context(), p)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
 	})
 }
 
