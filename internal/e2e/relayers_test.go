@@ -11,13 +11,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/v402/v402/internal/devchain"
-	"github.com/v402/v402/store/memory"
 )
 
 // penniless has no ether to pay gas with.
 var penniless = devchain.TestAccount(200)
 
-// desk is one facilitator in this process and the clients that ask it.
+// newDesk is one facilitator in this process and the clients that ask it.
 func newDesk(t *testing.T, w *world, change func(*setup)) *fleet {
 	t.Helper()
 	j, err := openJournal(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "journal.db"))
@@ -104,7 +103,7 @@ func TestSixtyFourSettlementsAtOnceShareTwoSecondBlocks(t *testing.T) {
 	const blockTime = 2 * time.Second
 	w := newWorld(t, devchain.Config{BlockTime: blockTime})
 	f := newDesk(t, w, nil)
-	require.NotEmpty(t, f.settleAll(t, 1)) // the chain is known
+	f.settleAll(t, 1) // the chain is known
 	before, start := w.chain.Time(), time.Now()
 	payments := f.settleMore(t, 64)
 	blocks := map[uint64]int{}
@@ -159,15 +158,4 @@ func TestReplicasThatTakeTurnsWithOneKeyDoNotHoldEachOtherUp(t *testing.T) {
 		require.Less(t, time.Since(start), 2*time.Second, "payment %d", i)
 	}
 	w.audit(t, j, payments)
-}
-
-func TestMemoryStaysFlatOverManyVerifications(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, devchain.Config{})
-	service, chain, err := newService(setup{
-		Network: w.network, URLs: []string{w.chain.URL()}, Keys: []string{w.chain.Relayer.Key}, Owner: t.Name(),
-	}, memory.New(), newLog(t))
-	require.NoError(t, err)
-	require.NoError(t, chain.Check(t.Context()))
-	_ = service
 }

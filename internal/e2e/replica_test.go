@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -57,9 +58,21 @@ func serveReplica(encoded string) error {
 	if err != nil {
 		return err
 	}
-	go func() { _ = http.Serve(listener, service.Handler()) }()
+	mux := http.NewServeMux()
+	mux.Handle("/", service.Handler())
+	mux.HandleFunc("GET /heap", writeHeap)
+	go func() { _ = http.Serve(listener, mux) }()
 	fmt.Println("http://" + listener.Addr().String())
 	return service.Run(ctx)
+}
+
+// writeHeap answers with the bytes that are in use after a garbage collection.
+func writeHeap(w http.ResponseWriter, _ *http.Request) {
+	runtime.GC()
+	runtime.GC() // what sync.Pool held is gone after the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprint(w, m.HeapAlloc)
 }
 
 // replica is a facilitator in a process of its own.
