@@ -22,9 +22,7 @@ type clients struct {
 
 // settle returns the final answer to p.
 func (c *clients) settle(ctx context.Context, p *payment) (x402.SettleResponse, error) {
-	body, err := json.Marshal(map[string]any{
-		"x402Version": p.Payload.Version, "paymentPayload": p.Payload, "paymentRequirements": p.Requirements,
-	})
+	body, err := p.body()
 	if err != nil {
 		return x402.SettleResponse{}, err
 	}

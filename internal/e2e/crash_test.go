@@ -16,29 +16,40 @@ import (
 
 func TestKilledAtRandomMomentsAFacilitatorSettlesEachPaymentOnce(t *testing.T) {
 	t.Parallel()
-	killAndSettle(t, "sqlite:"+filepath.Join(t.TempDir(), "journal.db"), 1)
+	newWorld(t, devchain.Config{}).killAndSettle(t, "sqlite:"+filepath.Join(t.TempDir(), "journal.db"), 1)
 }
 
 func TestTwoReplicasWithOneKeyAndOneFileKilledAtRandomSettleEachPaymentOnce(t *testing.T) {
 	t.Parallel()
-	killAndSettle(t, "sqlite:"+filepath.Join(t.TempDir(), "journal.db"), 2)
+	newWorld(t, devchain.Config{}).killAndSettle(t, "sqlite:"+filepath.Join(t.TempDir(), "journal.db"), 2)
 }
 
 func TestTwoReplicasWithOneKeyOnPostgreSQLKilledAtRandomSettleEachPaymentOnce(t *testing.T) {
 	t.Parallel()
-	killAndSettle(t, pgtest.Database(t), 2)
+	newWorld(t, devchain.Config{}).killAndSettle(t, pgtest.Database(t), 2)
+}
+
+func TestTwoReplicasBehindFaultyNodesKilledAtRandomSettleEachPaymentOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, devchain.Config{})
+	one, other := newChaos(t, w.chain.URL(), w.random.Uint64()), newChaos(t, w.chain.URL(), w.random.Uint64())
+	w.killAndSettle(t, pgtest.Database(t), 2, one, other)
 }
 
 // killAndSettle lets clients settle 200 payments with replicas on one journal
-// and one relayer key, which are killed again and again.
-func killAndSettle(t *testing.T, name string, replicas int) {
-	w := newWorld(t, devchain.Config{})
+// and one relayer key, which are killed again and again, behind proxies if any.
+func (w *world) killAndSettle(t *testing.T, name string, replicas int, proxies ...*chaos) {
 	j, err := openJournal(t.Context(), name)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })
-	f := newFleet(t, w, j, setup{
-		Network: w.network, URLs: []string{w.chain.URL()}, Keys: []string{w.chain.Relayer.Key}, Journal: name,
-	}, replicas)
+	s := setup{Network: w.network, Keys: []string{w.chain.Relayer.Key}, Journal: name}
+	for _, c := range proxies {
+		s.URLs = append(s.URLs, c.URL)
+	}
+	if len(proxies) == 0 {
+		s.URLs = []string{w.chain.URL()}
+	}
+	f := newFleet(t, w, j, s, replicas)
 
 	waves := soak(t, 16)
 	payments := make([]*payment, soak(t, 200))
@@ -53,11 +64,16 @@ func killAndSettle(t *testing.T, name string, replicas int) {
 		payments[i] = w.mixture(i)
 		f.ask(ctx, asking, payments[i])
 	}
+	for _, c := range proxies {
+		c.calm()
+		c.report(t)
+	}
 	require.NoError(t, asking.Wait())
 	require.GreaterOrEqual(t, f.kills, 10)
 	require.Positive(t, f.caught, "no kill met a settlement under way")
 	t.Logf("%d kills met %v", f.kills, f.met)
 	f.askAgain(payments)
+	f.rest(t, payments)
 	f.stop()
 	sum := w.audit(t, j, payments)
 	require.Greater(t, sum.confirmed, len(payments)/2)

@@ -49,9 +49,7 @@ func (w *world) verifyMany(t *testing.T, base string, n int) {
 
 // verify wants p to be valid.
 func verify(base string, p *payment) error {
-	body, err := json.Marshal(map[string]any{
-		"x402Version": p.Payload.Version, "paymentPayload": p.Payload, "paymentRequirements": p.Requirements,
-	})
+	body, err := p.body()
 	if err != nil {
 		return err
 	}

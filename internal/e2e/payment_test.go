@@ -28,6 +28,13 @@ type payment struct {
 	again   *payment            // another client that sends the same
 }
 
+// body is what the facilitator's API takes.
+func (p *payment) body() ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"x402Version": p.Payload.Version, "paymentPayload": p.Payload, "paymentRequirements": p.Requirements,
+	})
+}
+
 // requirement asks for units of the test USDC.
 func (w *world) requirement(units uint64, valid time.Duration) x402.PaymentRequirements {
 	return x402.PaymentRequirements{
