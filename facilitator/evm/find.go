@@ -64,7 +64,7 @@ func (c *Chain) find(ctx context.Context, e *x402evm.Exact) (sighting, error) {
 		return sighting{}, err
 	}
 	var state hexutil.Bytes
-	call := map[string]any{"to": common.Address(e.Asset), "data": stateCall(e)}
+	call := map[string]any{"to": common.Address(e.Asset), "data": stateCall(common.Address(e.Authorization.From), e.Authorization.Nonce)}
 	if err := c.node.read(ctx, &query{method: "eth_call", args: []any{call, number}, result: &state}); err != nil {
 		return sighting{}, err
 	}

@@ -182,7 +182,7 @@ func (c *Chain) examine(ctx context.Context, flights []*flight) {
 		for j, t := range s.Transactions {
 			queries = append(queries, &query{method: "eth_getTransactionReceipt", args: []any{t.Hash}, result: &findings[i].receipts[j]})
 		}
-		call := map[string]any{"to": common.Address(f.exact.Asset), "data": stateCall(f.exact)}
+		call := map[string]any{"to": common.Address(f.exact.Asset), "data": stateCall(common.Address(f.exact.Authorization.From), f.exact.Authorization.Nonce)}
 		queries = append(queries, &query{method: "eth_call", args: []any{call, "latest"}, result: &findings[i].used})
 		if counts[s.Relayer] == nil {
 			counts[s.Relayer] = new(hexutil.Uint64)
@@ -204,10 +204,11 @@ func (c *Chain) examine(ctx context.Context, flights []*flight) {
 	}
 }
 
-func stateCall(e *x402evm.Exact) hexutil.Bytes {
+// stateCall is the calldata of authorizationState.
+func stateCall(payer common.Address, nonce [32]byte) hexutil.Bytes {
 	b := append([]byte{}, x402evm.AuthorizationStateSelector[:]...)
-	b = append(b, common.LeftPadBytes(e.Authorization.From[:], 32)...)
-	return append(b, e.Authorization.Nonce[:]...)
+	b = append(b, common.LeftPadBytes(payer[:], 32)...)
+	return append(b, nonce[:]...)
 }
 
 // conclude decides what became of one flight. A loss is believed only after

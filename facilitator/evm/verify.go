@@ -203,6 +203,14 @@ func (g *gasTable) learn(e *x402evm.Exact, gas uint64) uint64 {
 	return gasLimit(e, g.used[k])
 }
 
+// knows says whether a transfer like t was simulated before.
+func (g *gasTable) knows(t *trial) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, ok := g.used[[40]byte(append(t.Token.Bytes(), t.To.Bytes()...))]
+	return ok
+}
+
 // limit is the gas limit for e, or 0 if nothing like it was simulated yet.
 func (g *gasTable) limit(e *x402evm.Exact) uint64 {
 	g.mu.Lock()
