@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -30,7 +31,7 @@ type groupWriter struct {
 
 // work is a change on its way.
 type work struct {
-	ctx      context.Context
+	ctx      context.Context // ends only the wait for a turn
 	do       func(context.Context, querier) error
 	err      error
 	panicked any
@@ -48,7 +49,7 @@ func (w *groupWriter) change(ctx context.Context, do func(context.Context, queri
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	job := &work{ctx: context.WithoutCancel(ctx), do: do, done: make(chan struct{})}
+	job := &work{ctx: ctx, do: do, done: make(chan struct{})}
 	w.mu.Lock()
 	w.waiting = append(w.waiting, job)
 	w.mu.Unlock()
@@ -82,24 +83,19 @@ func (w *groupWriter) take() []*work {
 func (w *groupWriter) withdraw(job *work) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i, other := range w.waiting {
-		if other == job {
-			w.waiting = append(w.waiting[:i:i], w.waiting[i+1:]...)
-			return true
-		}
+	i := slices.Index(w.waiting, job)
+	if i >= 0 {
+		w.waiting = slices.Delete(w.waiting, i, i+1)
 	}
-	return false
+	return i >= 0
 }
 
 // write carries out jobs in one transaction and tells whoever waits for them.
 func (w *groupWriter) write(jobs []*work) {
-	if len(jobs) == 0 {
-		return
-	}
 	ctx := context.Background()
-	err := w.begin(ctx)
+	jobs, err := w.begin(ctx, jobs)
 	switch {
-	case err != nil:
+	case err != nil || len(jobs) == 0:
 	case len(jobs) == 1:
 		jobs[0].call(w.tx)
 		err = w.end(ctx, jobs[0].err == nil)
@@ -110,11 +106,16 @@ func (w *groupWriter) write(jobs []*work) {
 		err = w.end(ctx, true)
 	}
 	for _, job := range jobs {
-		if err != nil {
-			job.err = errors.Join(job.err, err)
-		}
-		close(job.done)
+		job.finish(err)
 	}
+}
+
+// finish tells whoever waits for j; err is that of the transaction.
+func (j *work) finish(err error) {
+	if err != nil {
+		j.err = errors.Join(j.err, err)
+	}
+	close(j.done)
 }
 
 // run carries out one job of several behind a savepoint, and undoes what failed.
@@ -140,31 +141,47 @@ func (j *work) call(tx querier) {
 			j.panicked, j.err = p, fmt.Errorf("panic: %v", p)
 		}
 	}()
-	j.err = j.do(j.ctx, tx)
+	j.err = j.do(context.WithoutCancel(j.ctx), tx)
 }
 
-// begin opens a transaction that holds the write lock from the start. It waits
-// for other processes that write.
-func (w *groupWriter) begin(ctx context.Context) error {
-	const patience = 15 * time.Second
+// patience is how long a change waits for other processes that write.
+const patience = 15 * time.Second
+
+// begin opens a transaction that holds the write lock from the start, and
+// returns the jobs for it: those whose context ended meanwhile are left out.
+func (w *groupWriter) begin(ctx context.Context, jobs []*work) ([]*work, error) {
 	start := time.Now()
 	for n := 1; ; n++ {
+		jobs = slices.DeleteFunc(jobs, (*work).gone)
+		if len(jobs) == 0 {
+			w.rest()
+			return nil, nil
+		}
 		err := w.connect(ctx)
 		if err == nil {
 			_, err = w.tx.ExecContext(ctx, "BEGIN IMMEDIATE")
 		}
 		switch {
 		case err == nil:
-			return nil
+			return jobs, nil
 		case busy(err) && time.Since(start) < patience:
-			pause(ctx, min(n, 6))
+			pause(ctx, min(n, 5))
 		case (errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)) && n <= attempts:
 			w.disconnect()
 		default:
 			w.disconnect()
-			return err
+			return jobs, err
 		}
 	}
+}
+
+// gone ends a job that nobody waits for and that has not begun.
+func (j *work) gone() bool {
+	err := j.ctx.Err()
+	if err != nil {
+		j.finish(err)
+	}
+	return err != nil
 }
 
 // end commits, or undoes everything.
@@ -178,9 +195,7 @@ func (w *groupWriter) end(ctx context.Context, commit bool) error {
 			w.discard()
 		}
 	}
-	if !w.dedicated {
-		w.disconnect()
-	}
+	w.rest()
 	return err
 }
 
@@ -210,6 +225,13 @@ func (w *groupWriter) connect(ctx context.Context) error {
 func (w *groupWriter) discard() {
 	if w.conn != nil {
 		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
+		w.disconnect()
+	}
+}
+
+// rest gives the connection back, unless it is kept.
+func (w *groupWriter) rest() {
+	if !w.dedicated {
 		w.disconnect()
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -43,16 +45,16 @@ func lockID(schema string) int64 {
 // each step; the others fail there, since no step can be repeated, and look
 // again.
 func migrateSQLite(ctx context.Context, db *sql.DB) error {
-	var err error
-	for n := range attempts {
-		if n > 0 && !pause(ctx, n+3) {
-			return ctx.Err()
+	start := time.Now()
+	for n := 1; ; n++ {
+		err := migrate(ctx, goose.DialectSQLite3, db)
+		if err == nil || errors.Is(err, ErrNewer) || n >= attempts && !busy(err) || time.Since(start) > patience {
+			return err
 		}
-		if err = migrate(ctx, goose.DialectSQLite3, db); err == nil {
-			return nil
+		if !pause(ctx, n+3) {
+			return errors.Join(ctx.Err(), err)
 		}
 	}
-	return err
 }
 
 func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, options ...goose.ProviderOption) error {

@@ -70,7 +70,7 @@ func busy(err error) bool {
 
 // pause waits before attempt n and reports whether ctx still runs.
 func pause(ctx context.Context, n int) bool {
-	most := min(time.Millisecond<<n, 100*time.Millisecond)
+	most := min(time.Millisecond<<min(n, 10), 100*time.Millisecond)
 	t := time.NewTimer(most/2 + rand.N(most/2))
 	defer t.Stop()
 	select {

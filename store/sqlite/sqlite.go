@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/url"
 	"runtime"
+	"strconv"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
@@ -43,11 +45,11 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if path == "" || strings.HasPrefix(path, ":memory:") {
 		return nil, errors.New("sqlite: a path is needed; store/memory is for what may be forgotten")
 	}
-	write, err := pool(path, 1)
+	write, err := pool(path, 1, 100*time.Millisecond) // the stores wait longer, as long as they are asked to
 	if err != nil {
 		return nil, err
 	}
-	read, err := pool(path, max(4, runtime.GOMAXPROCS(0)))
+	read, err := pool(path, max(4, runtime.GOMAXPROCS(0)), 10*time.Second)
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
@@ -76,12 +78,12 @@ func open(ctx context.Context, write, read *sql.DB, dedicated bool) (*Store, err
 	return &Store{db: db}, nil
 }
 
-// pool opens up to n connections. Every commit is on the disk before it is
+// pool opens up to n connections, each of which waits so long for a lock. Every commit is on the disk before it is
 // reported (synchronous=FULL), and readers do not wait for the writer (WAL).
-func pool(path string, n int) (*sql.DB, error) {
+func pool(path string, n int, wait time.Duration) (*sql.DB, error) {
 	options := url.Values{
 		"_txlock":       {"immediate"},
-		"_busy_timeout": {"10000"}, // ms
+		"_busy_timeout": {strconv.FormatInt(wait.Milliseconds(), 10)},
 		"_foreign_keys": {"on"},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},

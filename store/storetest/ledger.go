@@ -271,7 +271,7 @@ var ledgerPromises = promises[payer.Ledger]{
 	},
 	"whatever the spendings, the sum of what counts stays within the limit": func(t *testing.T, l payer.Ledger) {
 		run := 0
-		rapid.Check(t, func(rt *rapid.T) {
+		check(t, func(rt *rapid.T) {
 			run++
 			currency := fmt.Sprint("C", run)
 			limit, sum, ids := rapid.Uint64Range(0, 5_000_000).Draw(rt, "limit"), uint64(0), []payer.Spending{}

@@ -37,7 +37,7 @@ var runs atomic.Int64
 // checkModel does random steps on j and on a model, and compares what they say.
 func checkModel(t *testing.T, j facilitator.Journal) {
 	ctx := t.Context()
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		run := runs.Add(1)
 		m := &model{journal: j, run: run, account: facilitator.Account{Network: x402.EVM(uint64(1_000_000 + run)), Address: "0x0402"}}
 		t.Repeat(map[string]func(*rapid.T){

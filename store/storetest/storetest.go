@@ -3,8 +3,10 @@ package storetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/middleware"
@@ -67,6 +69,20 @@ func cancelled(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx
+}
+
+// check tries property on random input, as often as rapid is told to but not
+// for long: a slow backend gets fewer tries.
+func check(t *testing.T, property func(t *rapid.T)) {
+	const budget = 8 * time.Second
+	start, failed := time.Now(), false
+	rapid.Check(t, func(rt *rapid.T) {
+		if time.Since(start) > budget && !failed { // a failure is tried again, to make it small
+			return
+		}
+		defer func() { failed = failed || rt.Failed() }()
+		property(rt)
+	})
 }
 
 // together runs n calls at once and waits for them. The results are in the
