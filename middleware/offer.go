@@ -48,7 +48,7 @@ func (o Offer) compile(assets *x402.Assets) (*offer, error) {
 	c.requirement = c.asset.Requirements(amount, o.PayTo)
 	c.requirement.Scheme, c.requirement.MaxTimeoutSeconds = o.Scheme, o.MaxTimeoutSeconds
 	if c.requirement.Extra, err = mergeExtra(c.requirement.Extra, o.Extra); err != nil {
-		return nil, fmt.Errorf("Extra: %w", err)
+		return nil, fmt.Errorf("offer.Extra: %w", err)
 	}
 	if o.PayToFunc == nil {
 		if err := checkRequirement(c.requirement); err != nil {

@@ -36,8 +36,7 @@ func (s *shop) buy(t *testing.T, url string) *http.Response {
 func TestAStreamArrivesAsItIsWrittenAfterTheSettlement(t *testing.T) {
 	t.Parallel()
 	next := make(chan struct{})
-	s := open(t, nil, nil)
-	s = open(t, func(w http.ResponseWriter, r *http.Request) {
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
 		paid, ok := middleware.PaymentFrom(r.Context())
 		if !ok || !paid.Settled || paid.Transaction != hash {
 			panic("not settled")

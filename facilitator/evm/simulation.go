@@ -79,7 +79,6 @@ type diagnosis struct {
 }
 
 var (
-	trialsABI    = tupleABI("tuple[]", "token address,from address,to address,nonce bytes32,data bytes")
 	outcomesABI  = abi.Arguments{{Type: mustType("bytes[]", nil)}}
 	diagnosisABI = tupleABI("tuple", "deployed bool,supported bool,used bool,balance uint256,separator bytes32,result bytes,name bytes,version bytes")
 )

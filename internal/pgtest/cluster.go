@@ -17,7 +17,7 @@ import (
 
 // lifeline holds the cluster's standard input open: when this process ends, in
 // whatever way, the cluster reads the end of it and cleans up.
-var lifeline io.WriteCloser
+var lifeline io.WriteCloser //lint:ignore U1000 it is kept, not read
 
 // keeper starts the server $2 in the directory $1 and removes both when its
 // standard input ends.

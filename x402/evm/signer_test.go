@@ -112,6 +112,7 @@ func TestASignerPrintsAsItsAddress(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		assert.Equal(t, payer, fmt.Sprintf(verb, signer(t)), verb)
 	}
+	//lint:ignore SA9005 that JSON does not show the key is the promise
 	j, err := json.Marshal(signer(t))
 	require.NoError(t, err)
 	assert.Equal(t, "{}", string(j))
