@@ -56,8 +56,7 @@ func (w *groupWriter) change(ctx context.Context, do func(context.Context, queri
 	select {
 	case <-job.done:
 	case w.lead <- struct{}{}:
-		w.write(w.take())
-		<-w.lead
+		w.takeTurn()
 	case <-ctx.Done():
 		if w.withdraw(job) {
 			return ctx.Err()
@@ -68,6 +67,12 @@ func (w *groupWriter) change(ctx context.Context, do func(context.Context, queri
 		panic(job.panicked)
 	}
 	return job.err
+}
+
+// takeTurn writes what waits, for the holder of the token, and returns it.
+func (w *groupWriter) takeTurn() {
+	defer func() { <-w.lead }()
+	w.write(w.take())
 }
 
 // take returns all that waits, which may be nothing.
@@ -90,24 +95,36 @@ func (w *groupWriter) withdraw(job *work) bool {
 	return i >= 0
 }
 
-// write carries out jobs in one transaction and tells whoever waits for them.
+// write carries out jobs in one transaction and tells whoever waits for them,
+// even if one of them ends the goroutine.
 func (w *groupWriter) write(jobs []*work) {
 	ctx := context.Background()
 	jobs, err := w.begin(ctx, jobs)
-	switch {
-	case err != nil || len(jobs) == 0:
-	case len(jobs) == 1:
+	if err != nil || len(jobs) == 0 {
+		for _, job := range jobs {
+			job.finish(err)
+		}
+		return
+	}
+	ended := false
+	defer func() {
+		if !ended {
+			err = errors.Join(errors.New("a change ended its goroutine"), w.end(ctx, false))
+		}
+		for _, job := range jobs {
+			job.finish(err)
+		}
+	}()
+	if len(jobs) == 1 {
 		jobs[0].call(w.tx)
 		err = w.end(ctx, jobs[0].err == nil)
-	default:
+	} else {
 		for _, job := range jobs {
 			w.run(ctx, job)
 		}
 		err = w.end(ctx, true)
 	}
-	for _, job := range jobs {
-		job.finish(err)
-	}
+	ended = true
 }
 
 // finish tells whoever waits for j; err is that of the transaction.

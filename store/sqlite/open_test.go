@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,41 @@ func TestAFileOfANewerProgramIsRefused(t *testing.T) {
 	_, err = sqlite.Open(t.Context(), path)
 	require.ErrorIs(t, err, sqlite.ErrNewer)
 	require.ErrorContains(t, err, "99999")
+}
+
+func TestAFileOfAnOlderProgramIsUpgraded(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "v402.db")
+	open(t, path)
+	db := raw(t, path)
+	for _, statement := range []string{ // as before the first migration
+		"DROP TABLE v402_settlements", "DROP TABLE v402_accounts", "DROP TABLE v402_claims", "DROP TABLE v402_spendings",
+		"DROP TABLE v402_budgets", "DROP TABLE v402_outbox", "DELETE FROM v402_goose WHERE version_id > 0",
+	} {
+		_, err := db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	reserve(t, open(t, path), 0, 1)
+}
+
+func TestAChangeThatEndsItsGoroutineLeavesTheStoreUsable(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "v402.db"))
+	reserve(t, s, 0, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = s.SubmitSettlements(t.Context(), facilitator.Account{Network: x402.Base, Address: "0x1"}, "me", 0, []string{"settlement-0"},
+			func(*facilitator.Settlement, uint64) (facilitator.Transaction, error) {
+				runtime.Goexit()
+				panic("not reached")
+			})
+	}()
+	<-done
+	got, err := s.Settlement(t.Context(), "settlement-0")
+	require.NoError(t, err)
+	require.Equal(t, facilitator.Reserved, got.State)
+	reserve(t, s, 1, 2)
 }
 
 func TestAFileWithTablesOfOthersIsLeftToThem(t *testing.T) {
