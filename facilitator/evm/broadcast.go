@@ -81,8 +81,7 @@ func (c *Chain) catchUp(ctx context.Context, behind []*flight) {
 	c.learn(n)
 	for _, f := range late {
 		c.requeue(ctx, f, "another process has used its nonce")
-		c.lookLater(f, c.cfg.ResendAfter)
-		go c.reconsider(ctx, f)
+		c.lookLater(f, 0)
 	}
 }
 

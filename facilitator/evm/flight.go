@@ -24,6 +24,7 @@ type flight struct {
 	lookAt  time.Time // when to look into it, unless there is news before
 	mined   *landing  // seen in a block, not deep enough yet
 	raise   bool      // its fee is too low for the node
+	busy    bool      // somebody attends to it
 	doubts  int       // looks in a row that found no trace of it
 	tries   int       // transactions that failed for reasons of gas
 }
@@ -45,7 +46,7 @@ func (c *Chain) Settle(ctx context.Context, s facilitator.Settlement) (facilitat
 		return s, err
 	}
 	if fresh {
-		go c.launch(context.WithoutCancel(ctx), f)
+		c.attend(context.WithoutCancel(ctx), f, c.launch)
 	}
 	select {
 	case <-f.done:
@@ -97,6 +98,23 @@ func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight,
 func (c *Chain) reread(s facilitator.Settlement) (*x402evm.Exact, error) {
 	checker := x402evm.Checker{Recover: c.checker.Recover, MinValidity: time.Nanosecond}
 	return checker.Check(s.Payment, s.ValidBefore.Add(-time.Second))
+}
+
+// attend has work done on f, unless some is being done: while the chain or the
+// journal is slow, f does not wait for them twice.
+func (c *Chain) attend(ctx context.Context, f *flight, work func(context.Context, *flight)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.busy {
+		return
+	}
+	f.busy = true
+	go func() {
+		work(ctx, f)
+		c.mu.Lock()
+		f.busy = false
+		c.mu.Unlock()
+	}()
 }
 
 // launch sends a reserved settlement by the relayer with the least to do.

@@ -92,11 +92,16 @@ func (c *Chain) lookInto(ctx context.Context) {
 	}
 	for _, f := range reserved {
 		c.lookLater(f, c.cfg.ResendAfter)
-		go c.reconsider(ctx, f)
+		c.attend(ctx, f, c.reconsider)
 	}
 	for len(sent) > 0 && ctx.Err() == nil {
 		n := min(len(sent), maxLook)
-		c.examine(ctx, sent[:n])
+		if err := c.examine(ctx, sent[:n]); err != nil {
+			for _, f := range sent { // asking for the others would take as long and end the same way
+				c.doubt(ctx, f)
+			}
+			return
+		}
 		sent = sent[n:]
 	}
 }
@@ -170,7 +175,7 @@ type finding struct {
 }
 
 // examine asks the chain, in one round trip, about flights without news.
-func (c *Chain) examine(ctx context.Context, flights []*flight) {
+func (c *Chain) examine(ctx context.Context, flights []*flight) error {
 	var latest header
 	counts := map[string]*hexutil.Uint64{}
 	queries := []*query{{method: "eth_getBlockByNumber", args: []any{"latest", false}, result: &latest}}
@@ -190,10 +195,7 @@ func (c *Chain) examine(ctx context.Context, flights []*flight) {
 		}
 	}
 	if err := c.node.read(ctx, queries...); err != nil {
-		for _, f := range flights {
-			c.doubt(ctx, f)
-		}
-		return
+		return err
 	}
 	c.learnHead(latest)
 	for i, f := range flights {
@@ -202,6 +204,7 @@ func (c *Chain) examine(ctx context.Context, flights []*flight) {
 			c.conclude(ctx, f, findings[i], latest, uint64(*counts[asked.Relayer]))
 		}
 	}
+	return nil
 }
 
 // stateCall is the calldata of authorizationState.
