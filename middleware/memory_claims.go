@@ -48,7 +48,7 @@ type memoryClaim struct {
 	attempts   int
 	settlement []byte
 	outcome    *Outcome
-	gone       bool // removed; still in the heap
+	index      int // in the heap; -1 once removed
 }
 
 var _ Claims = (*MemoryClaims)(nil)
@@ -67,10 +67,10 @@ func (m *MemoryClaims) Claim(_ context.Context, c Claim, now time.Time) (Claimed
 		m.insert(&memoryClaim{Claim: c, attempts: 1})
 		return Claimed{Won: true, Attempts: 1, Fingerprint: c.Fingerprint}, nil
 	case have.Fingerprint == c.Fingerprint && have.outcome == nil && !have.LeasedUntil.After(now):
-		next := &memoryClaim{Claim: c, attempts: have.attempts + 1, settlement: have.settlement}
-		have.gone = true
-		m.insert(next)
-		return Claimed{Won: true, Retaken: true, Attempts: next.attempts, Fingerprint: c.Fingerprint, Settlement: next.settlement}, nil
+		have.Claim = c
+		have.attempts++
+		heap.Fix(&m.expiry, have.index)
+		return Claimed{Won: true, Retaken: true, Attempts: have.attempts, Fingerprint: c.Fingerprint, Settlement: have.settlement}, nil
 	default:
 		return Claimed{Attempts: have.attempts, Fingerprint: have.Fingerprint, Settlement: have.settlement, Outcome: have.outcome}, nil
 	}
@@ -141,7 +141,8 @@ func (m *MemoryClaims) update(key, owner string, change func(*memoryClaim)) erro
 }
 
 func (m *MemoryClaims) remove(c *memoryClaim) {
-	c.gone = true
+	heap.Remove(&m.expiry, c.index)
+	c.index = -1
 	delete(m.byKey, c.Key)
 	m.held -= len(c.settlement)
 	if c.outcome != nil && c.outcome != &lostAnswer {
@@ -155,11 +156,11 @@ var lostAnswer = Outcome{Lost: true}
 
 // dropAnswers makes room, oldest first; the newest answer is kept in any case.
 func (m *MemoryClaims) dropAnswers() {
-	for len(m.answers) > 1 && (m.bytes > cmp.Or(m.MaxBytes, DefaultMaxBytes) || m.answers[0].gone) {
+	for len(m.answers) > 1 && (m.bytes > cmp.Or(m.MaxBytes, DefaultMaxBytes) || m.answers[0].index < 0) {
 		c := m.answers[0]
 		m.answers[0] = nil
 		m.answers = m.answers[1:]
-		if !c.gone {
+		if c.index >= 0 {
 			m.bytes -= c.outcome.size()
 			c.outcome = &lostAnswer
 		}
@@ -171,15 +172,12 @@ func (m *MemoryClaims) sweep(now time.Time) {
 	for len(m.expiry) > 0 {
 		c := m.expiry[0]
 		switch {
-		case c.gone:
-			heap.Pop(&m.expiry)
 		case c.Expires.After(now):
 			return
 		case c.outcome == nil && c.LeasedUntil.After(now):
 			c.Expires = c.LeasedUntil
 			heap.Fix(&m.expiry, 0)
 		default:
-			heap.Pop(&m.expiry)
 			m.remove(c)
 		}
 	}
@@ -202,8 +200,15 @@ type expiryHeap []*memoryClaim
 
 func (h expiryHeap) Len() int           { return len(h) }
 func (h expiryHeap) Less(i, j int) bool { return h[i].Expires.Before(h[j].Expires) }
-func (h expiryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *expiryHeap) Push(x any)        { *h = append(*h, x.(*memoryClaim)) }
+func (h expiryHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+func (h *expiryHeap) Push(x any) {
+	c := x.(*memoryClaim)
+	c.index = len(*h)
+	*h = append(*h, c)
+}
 func (h *expiryHeap) Pop() any {
 	old := *h
 	c := old[len(old)-1]

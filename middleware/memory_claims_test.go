@@ -3,10 +3,12 @@ package middleware_test
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -140,6 +142,27 @@ func TestSettlementsAreBoundedToo(t *testing.T) {
 		require.NoError(t, m.Release(ctx, a, "o"))
 		require.NoError(t, m.Fulfil(ctx, b, "o", middleware.Outcome{}), "both make room")
 	}
+}
+
+// Whoever sends payments that are refused could else fill the memory for as
+// long as they say that they are valid.
+func TestAReleasedClaimIsForgottenAtOnceWhateverItsExpiry(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := middleware.NewMemoryClaims()
+	_, err := m.Claim(ctx, claim("live", "f", "o"), epoch)
+	require.NoError(t, err)
+	refused := claim("refused", "f", "o")
+	refused.Expires = epoch.AddDate(1, 0, 0)
+	_, err = m.Claim(ctx, refused, epoch)
+	require.NoError(t, err)
+	held := make([]byte, 4096)
+	trace := weak.Make(&held[0])
+	require.NoError(t, m.Settled(ctx, "refused", "o", held))
+	require.NoError(t, m.Release(ctx, "refused", "o"))
+	runtime.GC()
+	require.Nil(t, trace.Value())
+	require.Equal(t, 1, m.Len())
 }
 
 func TestWhenClaimsAreFullPaymentsAreRefusedAndNothingRuns(t *testing.T) {
