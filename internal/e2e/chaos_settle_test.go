@@ -26,8 +26,9 @@ func TestThroughTwoNodesThatDisagreeEachPaymentSettlesOnce(t *testing.T) {
 }
 
 const (
-	chaosLasts = 12 * time.Second
-	mendedIn   = 20 * time.Second // after the chaos
+	chaosLasts   = 12 * time.Second
+	chaosTimeout = 2 * time.Second  // of one request, less than the longest delay
+	mendedIn     = 45 * time.Second // after the chaos; some 2 s where nothing else runs
 )
 
 // settleInChaos lets clients settle 100 payments through misbehaving proxies.
@@ -37,7 +38,7 @@ func settleInChaos(t *testing.T, proxies int) {
 	j, err := openJournal(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "journal.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })
-	s := setup{Network: w.network, Keys: []string{w.chain.Relayer.Key}, Owner: t.Name()}
+	s := setup{Network: w.network, Keys: []string{w.chain.Relayer.Key}, Owner: t.Name(), RPCTimeout: chaosTimeout}
 	var all []*chaos
 	for range proxies {
 		c := newChaos(t, w.chain.URL(), w.random.Uint64())

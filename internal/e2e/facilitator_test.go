@@ -47,7 +47,7 @@ func (s setup) withDefaults() setup {
 	or(&s.LeaseFor, 2*time.Second)
 	or(&s.ResendAfter, 300*time.Millisecond)
 	or(&s.ReplaceAfter, 3*time.Second)
-	or(&s.RPCTimeout, 2*time.Second)
+	or(&s.RPCTimeout, 10*time.Second)
 	or(&s.SettleTimeout, 5*time.Second)
 	return s
 }
