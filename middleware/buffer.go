@@ -55,8 +55,8 @@ func (b *buffer) WriteHeader(status int) {
 
 // Write implements [http.ResponseWriter].
 func (b *buffer) Write(p []byte) (int, error) {
-	if !b.room(len(p)) {
-		return 0, errTooLarge
+	if err := b.room(len(p)); err != nil {
+		return 0, err
 	}
 	b.body = append(b.body, p...)
 	return len(p), nil
@@ -64,22 +64,28 @@ func (b *buffer) Write(p []byte) (int, error) {
 
 // WriteString implements [io.StringWriter].
 func (b *buffer) WriteString(s string) (int, error) {
-	if !b.room(len(s)) {
-		return 0, errTooLarge
+	if err := b.room(len(s)); err != nil {
+		return 0, err
 	}
 	b.body = append(b.body, s...)
 	return len(s), nil
 }
 
-// room says whether n more bytes fit. Once they did not, nothing does.
-func (b *buffer) room(n int) bool {
+// room says why n more bytes cannot be written. Once they did not fit, nothing
+// does.
+func (b *buffer) room(n int) error {
 	if b.status == 0 {
 		b.WriteHeader(http.StatusOK)
 	}
-	if b.overflow || int64(len(b.body))+int64(n) > b.limit {
+	switch {
+	case b.status == http.StatusNoContent || b.status == http.StatusNotModified:
+		return http.ErrBodyNotAllowed
+	case b.overflow || int64(len(b.body))+int64(n) > b.limit:
 		b.overflow, b.body = true, nil
+		return errTooLarge
+	default:
+		return nil
 	}
-	return !b.overflow
 }
 
 // Flush implements [http.Flusher] and does nothing.
@@ -119,15 +125,29 @@ func (b *buffer) outcome(method string) (*Outcome, error) {
 		b.WriteHeader(http.StatusOK)
 	}
 	o := &Outcome{Status: b.status, Header: b.sent, Body: b.body}
-	for k, v := range b.live { // trailers may be set after the body
-		if strings.HasPrefix(k, http.TrailerPrefix) {
-			o.Header[k] = v
-		}
-	}
+	b.addTrailers(o.Header)
 	if length := o.Header.Get("Content-Length"); length != "" && method != http.MethodHead && length != strconv.Itoa(len(o.Body)) {
 		return nil, fmt.Errorf("middleware: the handler announced %s bytes and wrote %d", clip(length), len(o.Body))
 	}
 	return o, nil
+}
+
+// addTrailers adds to h what the handler set after the body: the trailers that
+// it announced, and those with [http.TrailerPrefix], in the form of the latter.
+func (b *buffer) addTrailers(h http.Header) {
+	for k, v := range b.live {
+		if strings.HasPrefix(k, http.TrailerPrefix) {
+			h[k] = v
+		}
+	}
+	for _, names := range b.sent["Trailer"] {
+		for name := range strings.SplitSeq(names, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			if v := b.live[name]; len(v) > 0 && h[name] == nil {
+				h[http.TrailerPrefix+name] = v
+			}
+		}
+	}
 }
 
 // restrict merges "private" into Cache-Control: what one buyer paid for is not

@@ -9,7 +9,7 @@ import (
 // Claim ties a payment to the one request that it buys.
 type Claim struct {
 	Key         string    // identity of the payment: network, asset, payer, nonce
-	Fingerprint string    // hash of the request: method, path and query, body, offer
+	Fingerprint string    // hash of the request: method, host, path and query, body, some headers, offer
 	Owner       string    // who serves the request; unique to one attempt
 	LeasedUntil time.Time // when the owner is taken for dead
 	Expires     time.Time // when the claim may be forgotten: the payment is no longer valid on its chain

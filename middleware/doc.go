@@ -72,11 +72,12 @@
 //
 // A payment is claimed in [Claims] by what can be used once on its chain:
 // network, asset, payer and nonce. The claim is bound to a fingerprint of the
-// request: method, host, path and query, body, Authorization header, offer, and
-// the payment as it was sent. Identical requests at the same time are served
-// once and all get the same answer; one that comes later gets the stored answer,
-// marked with X-V402-Replay, until the payment has expired on its chain. The
-// same payment with any other request is refused.
+// request: method, host, path and query, body, the headers Authorization, Range,
+// If-Range, If-None-Match and If-Modified-Since, offer, and the payment as it was
+// sent. Identical requests at the same time are served once and all get the same
+// answer; one that comes later gets the stored answer, marked with X-V402-Replay,
+// until the payment has expired on its chain. The same payment with any other
+// request is refused.
 //
 // Whoever repeats a request to the letter, payment included, gets its answer
 // again. That is what a buyer needs whose connection broke, and it means that a

@@ -158,14 +158,18 @@ func (x *exchange) rewind() {
 }
 
 // computeFingerprint hashes what one payment buys: method, host, path and
-// query, body, the caller's credentials, the requirement (the i-th), and the
-// payment as it was sent. The last keeps strangers who see the payment's nonce
-// on its chain from fetching the answer with a payment of their own making.
+// query, body, the caller's credentials, which part is asked for and on which
+// conditions, the requirement (the i-th), and the payment as it was sent. The
+// last keeps strangers who see the payment's nonce on its chain from fetching
+// the answer with a payment of their own making.
 func (x *exchange) computeFingerprint(i int) string {
 	body := sha256.Sum256(x.body)
 	b := make([]byte, 0, 4096)
 	b = append(b, body[:]...)
-	for _, part := range []string{x.r.Method, x.r.Host, x.r.URL.EscapedPath(), x.r.URL.RawQuery, x.r.Header.Get("Authorization"), x.header} {
+	for _, part := range []string{
+		x.r.Method, x.r.Host, x.r.URL.EscapedPath(), x.r.URL.RawQuery, x.r.Header.Get("Authorization"), x.header,
+		x.r.Header.Get("Range"), x.r.Header.Get("If-Range"), x.r.Header.Get("If-None-Match"), x.r.Header.Get("If-Modified-Since"),
+	} {
 		b = strconv.AppendInt(b, int64(len(part)), 10)
 		b = append(append(b, ':'), part...)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/v402/v402/x402"
 )
@@ -45,12 +46,14 @@ func internalOutcome() *Outcome {
 // write sends an outcome. replayed marks one that was sent before.
 func (g *Guard) write(w http.ResponseWriter, r *http.Request, o *Outcome, replayed bool) {
 	h := w.Header()
+	sized := len(o.Body) > 0 && r.Method != http.MethodHead
 	copied := make([]string, 0, len(o.Header)+4) // an outcome may be sent many times
 	for k, v := range o.Header {
 		if v == nil {
 			delete(h, k)
 			continue
 		}
+		sized = sized && !strings.HasPrefix(k, http.TrailerPrefix) // only a chunked body has trailers
 		start := len(copied)
 		if k == "Vary" {
 			copied = append(copied, h[k]...)
@@ -62,7 +65,7 @@ func (g *Guard) write(w http.ResponseWriter, r *http.Request, o *Outcome, replay
 		h.Set(replayHeader, "true")
 	}
 	g.cfg.CORS.apply(h, r)
-	if len(o.Body) > 0 && r.Method != http.MethodHead {
+	if sized {
 		h["Content-Length"] = []string{strconv.Itoa(len(o.Body))}
 	}
 	w.WriteHeader(o.Status)

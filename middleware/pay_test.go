@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -194,6 +196,70 @@ func TestAnAnswerShorterThanAnnouncedIsNotCharged(t *testing.T) {
 	name, value := s.pay(t, "GET", "/paid")
 	require.Equal(t, 500, s.do("GET", "/paid", "", name, value).Code)
 	require.Zero(t, s.settled.Load())
+}
+
+func TestTrailersOfAHandlerFollowTheBodyAlsoTheSecondTime(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Sum, X-None")
+		fmt.Fprint(w, "the goods")
+		w.Header().Set("X-Sum", "42")
+		w.Header().Set(http.TrailerPrefix+"X-Late", "7")
+	}, nil)
+	server := httptest.NewServer(s)
+	defer server.Close()
+	name, value := s.pay(t, "GET", server.URL+"/paid")
+	for range 2 {
+		resp, body := send(t, server.URL+"/paid", name, value)
+		require.Equal(t, "the goods", body)
+		require.Empty(t, resp.Header.Get("X-Sum"))
+		require.Equal(t, http.Header{"X-Sum": {"42"}, "X-Late": {"7"}}, withoutEmpty(resp.Trailer))
+	}
+	require.EqualValues(t, 1, s.ran.Load())
+}
+
+// send gets url with one header from a real server.
+func send(t *testing.T, url, name, value string) (resp *http.Response, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	require.NoError(t, err)
+	r.Header.Set(name, value)
+	resp, err = http.DefaultTransport.RoundTrip(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	all, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp, string(all)
+}
+
+// withoutEmpty leaves out what was announced and never came.
+func withoutEmpty(h http.Header) http.Header {
+	maps.DeleteFunc(h, func(_ string, v []string) bool { return len(v) == 0 })
+	return h
+}
+
+func TestAStatusThatHasNoBodyIsSentWithoutOne(t *testing.T) {
+	t.Parallel()
+	for _, m := range []middleware.Mode{middleware.SettleAfter, middleware.SettleBefore} {
+		for _, status := range []int{http.StatusNoContent, http.StatusNotModified} {
+			s := open(t, func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(status)
+				if _, err := fmt.Fprint(w, "x"); !errors.Is(err, http.ErrBodyNotAllowed) {
+					panic("not as in net/http")
+				}
+			}, mode(m))
+			server := httptest.NewServer(s)
+			defer server.Close()
+			name, value := s.pay(t, "GET", server.URL+"/paid")
+			for range 2 {
+				resp, _ := send(t, server.URL+"/paid", name, value)
+				require.Equal(t, status, resp.StatusCode)
+				require.Empty(t, resp.Header.Get("Content-Length"))
+				require.True(t, settlement(t, resp.Header).Success)
+			}
+			require.EqualValues(t, 1, s.ran.Load())
+		}
+	}
 }
 
 func TestHooksCanRefuseAndAreToldTheOutcome(t *testing.T) {

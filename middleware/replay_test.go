@@ -87,6 +87,8 @@ func TestAPaymentIsGoodForOneRequestOnly(t *testing.T) {
 		"body":        s.do("POST", "/paid?a=1", "bodY", name, value, "Authorization", "Bearer 1"),
 		"no body":     s.do("POST", "/paid?a=1", "", name, value, "Authorization", "Bearer 1"),
 		"credentials": s.do("POST", "/paid?a=1", "body", name, value),
+		"range":       s.do("POST", "/paid?a=1", "body", name, value, "Authorization", "Bearer 1", "Range", "bytes=1-"),
+		"condition":   s.do("POST", "/paid?a=1", "body", name, value, "Authorization", "Bearer 1", "If-None-Match", `"1"`),
 		"signature":   s.do("POST", "/paid?a=1", "body", name, forged, "Authorization", "Bearer 1"),
 	} {
 		require.Equal(t, 402, w.Code, what)

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"net/http"
 )
@@ -43,22 +44,18 @@ func (s *stream) Write(p []byte) (int, error) {
 	if s.status == 0 {
 		s.WriteHeader(http.StatusOK)
 	}
+	n, err := s.ResponseWriter.Write(p)
 	switch {
 	case s.lost:
-	case len(s.body)+len(p) > maxTee:
+	case len(s.body)+n > maxTee:
 		s.lost, s.body = true, nil
 	default:
-		s.body = append(s.body, p...)
+		s.body = append(s.body, p[:n]...)
 	}
-	n, err := s.ResponseWriter.Write(p)
-	s.note(err)
-	return n, err
-}
-
-func (s *stream) note(err error) {
-	if err != nil && s.failed == nil {
+	if s.failed == nil && !errors.Is(err, http.ErrBodyNotAllowed) { // which is the handler's doing
 		s.failed = err
 	}
+	return n, err
 }
 
 // Flush implements [http.Flusher].
