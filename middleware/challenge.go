@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -25,16 +24,14 @@ type terms struct {
 	requirements []x402.PaymentRequirements
 	encoded      [][]byte // each requirement in v2
 	v2           []byte   // the value of "accepts"
-	v1           [][]byte // the value of "accepts" around each resource URL; nil if v1 has no name for any network
+	v1           [][]byte // the value of "accepts" around each resource URL; nil if nothing is announced in v1
+	inV1         []bool   // of each requirement: it is announced in v1
 }
 
 func (t *terms) add(o *offer, r x402.PaymentRequirements) {
 	t.offers = append(t.offers, o)
 	t.requirements = append(t.requirements, r)
 }
-
-// marker stands for the resource URL until it is known.
-const marker = "~v402-resource-url~"
 
 // encode writes the requirements for both versions.
 func (t *terms) encode(resource x402.ResourceInfo) error {
@@ -46,26 +43,7 @@ func (t *terms) encode(resource x402.ResourceInfo) error {
 		t.encoded = append(t.encoded, j)
 	}
 	t.v2 = array(t.encoded)
-	resource.URL = marker
-	var v1 [][]byte
-	for _, r := range t.requirements {
-		if _, ok := r.Network.V1Name(); !ok {
-			continue
-		}
-		j, err := r.MarshalV1(resource)
-		if err != nil {
-			return err
-		}
-		v1 = append(v1, j)
-	}
-	if v1 == nil {
-		return nil
-	}
-	t.v1 = bytes.Split(array(v1), []byte(marker))
-	if len(t.v1) != len(v1)+1 {
-		return errors.New("the resource's description must not contain " + marker)
-	}
-	return nil
+	return t.encodeV1(resource)
 }
 
 // array writes a JSON array of what is JSON already.

@@ -71,6 +71,43 @@ func TestNetworksWithoutAV1NameGiveAnEmptyBody(t *testing.T) {
 	require.Equal(t, x402.Arbitrum, challenge(t, w.Header()).Accepts[0].Network)
 }
 
+// The official v1 client reads all entries of a challenge or none, and its
+// payments name no more than scheme and network.
+func TestTheV1ChallengeHoldsOnlyWhatV1ClientsCanPay(t *testing.T) {
+	t.Parallel()
+	const usdt = "0x2222222222222222222222222222222222222222"
+	byPermit2 := middleware.Offer{Network: x402.BaseSepolia, Asset: usdt, Amount: x402.NewAmount(1), PayTo: payTo, Extra: json.RawMessage(`{"assetTransferMethod":"permit2"}`)}
+	ethereum, base := cents("0.03"), cents("0.04")
+	ethereum.Network, base.Network = x402.Ethereum, x402.Base
+	second := middleware.Offer{Network: x402.BaseSepolia, Asset: usdt, Amount: x402.NewAmount(5), PayTo: payTo, Extra: json.RawMessage(`{"name":"T","version":"1"}`)}
+	s := open(t, nil, func(cfg *middleware.Config) {
+		cfg.Routes[0].Offers = []middleware.Offer{byPermit2, cents("0.02"), ethereum, base, second}
+	})
+	s.supports = x402.Supported{Kinds: []x402.Kind{{Version: 2, Scheme: x402.SchemeExact, Network: x402.BaseSepolia}}}
+	w := s.do("GET", "/paid", "")
+	require.Len(t, challenge(t, w.Header()).Accepts, 5)
+	var body struct {
+		Accepts []struct{ Network, MaxAmountRequired string }
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
+	require.Equal(t, []struct{ Network, MaxAmountRequired string }{{"base-sepolia", "20000"}, {"base", "40000"}}, body.Accepts)
+
+	name, value := payV1(t, "base-sepolia")
+	require.Equal(t, 200, s.do("GET", "/paid", "", name, value).Code)
+	require.Equal(t, "20000", s.last().Requirements.Amount.String(), "what was announced is what is paid")
+
+	s = open(t, nil, func(cfg *middleware.Config) { cfg.Routes[0].Offers = []middleware.Offer{ethereum} })
+	require.Contains(t, s.do("GET", "/paid", "").Body.String(), `"network":"ethereum"`)
+
+	s = open(t, nil, func(cfg *middleware.Config) { cfg.Routes[0].Offers = []middleware.Offer{byPermit2} })
+	s.supports = x402.Supported{Kinds: []x402.Kind{{Version: 2, Scheme: x402.SchemeExact, Network: x402.BaseSepolia}}}
+	require.Equal(t, "{}", s.do("GET", "/paid", "").Body.String())
+	name, value = payV1(t, "base-sepolia")
+	w = s.do("GET", "/paid", "", name, value)
+	require.Equal(t, 402, w.Code)
+	require.Contains(t, w.Body.String(), "not sold in version 1")
+}
+
 func TestAChallengeStaysUnderEightKiB(t *testing.T) {
 	t.Parallel()
 	s := open(t, nil, func(cfg *middleware.Config) {
@@ -283,6 +320,7 @@ func TestBadConfigurationsAreErrorsThatSayWhat(t *testing.T) {
 		"unknown asset":             offer(func(o *middleware.Offer) { o.Asset = payTo }),
 		"no default asset":          offer(func(o *middleware.Offer) { o.Network = "eip155:5" }),
 		"MaxTimeoutSeconds":         offer(func(o *middleware.Offer) { o.MaxTimeoutSeconds = -1 }),
+		"MaxTimeoutSeconds 1.5":     offer(func(o *middleware.Offer) { o.MaxTimeoutSeconds = 1.5 }),
 		"Extra":                     offer(func(o *middleware.Offer) { o.Extra = json.RawMessage(`[1]`) }),
 		"EIP-712 name and version":  offer(func(o *middleware.Offer) { o.Asset, o.Price, o.Amount = payTo, "", x402.NewAmount(1) }),
 		"is not an origin":          {Facilitator: &fake{}, PublicURL: "shop.example", Routes: []middleware.Route{{Pattern: "/"}}},

@@ -84,7 +84,7 @@ func (x *exchange) accept(payload x402.PaymentPayload) *Outcome {
 	if payload.Resource != nil && payload.Resource.URL != "" && !sameResource(payload.Resource.URL, x.url) {
 		return x.refuse(x402.ReasonResourceMismatch, "resource.url: the payment was made for "+clip(payload.Resource.URL))
 	}
-	i, mismatch := matchOffer(payload, x.terms.requirements)
+	i, mismatch := x.terms.matchOffer(payload)
 	if mismatch != "" {
 		return x.refuse(x402.ReasonNoMatchingOffer, mismatch)
 	}

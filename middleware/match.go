@@ -14,10 +14,14 @@ import (
 //
 // A v1 payload names scheme and network only; the facilitator compares the
 // rest with the requirement.
-func matchOffer(p x402.PaymentPayload, offers []x402.PaymentRequirements) (index int, mismatch string) {
+func (t *terms) matchOffer(p x402.PaymentPayload) (index int, mismatch string) {
 	best := -1
-	for i := range offers {
-		equal, diff := compareOffer(p, &offers[i])
+	mismatch = "x402Version: this is not sold in version 1"
+	for i := range t.requirements {
+		if p.Version == x402.V1 && !t.inV1[i] {
+			continue
+		}
+		equal, diff := compareOffer(p, &t.requirements[i])
 		if diff == "" {
 			return i, ""
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"strings"
 
@@ -17,6 +18,8 @@ type offer struct {
 	asset       x402.Asset
 	requirement x402.PaymentRequirements // as far as it is the same for every request
 	asks        bool                     // the facilitator adds to Extra, see supported.go
+	method      x402.TransferMethod      // how the asset moves on an EVM chain
+	nameV1      string                   // of the network; empty if v1 has none
 }
 
 func (o Offer) compile(assets *x402.Assets) (*offer, error) {
@@ -31,8 +34,8 @@ func (o Offer) compile(assets *x402.Assets) (*offer, error) {
 	if o.MaxTimeoutSeconds == 0 {
 		o.MaxTimeoutSeconds = x402.DefaultTimeout
 	}
-	if o.MaxTimeoutSeconds < 1 || o.MaxTimeoutSeconds > 86400 {
-		return nil, fmt.Errorf("MaxTimeoutSeconds %v is not between 1 and 86400", o.MaxTimeoutSeconds)
+	if s := float64(o.MaxTimeoutSeconds); s < 1 || s > 86400 || s != math.Trunc(s) {
+		return nil, fmt.Errorf("MaxTimeoutSeconds %v is not a whole number between 1 and 86400", s)
 	}
 	c := &offer{Offer: o}
 	if c.asset, err = o.lookup(assets); err != nil {
@@ -55,7 +58,9 @@ func (o Offer) compile(assets *x402.Assets) (*offer, error) {
 			return nil, err
 		}
 	}
-	c.asks = o.Scheme != x402.SchemeExact || network.Namespace() != "eip155" || c.method() != x402.EIP3009
+	c.method = c.transferMethod()
+	c.nameV1, _ = network.V1Name()
+	c.asks = o.Scheme != x402.SchemeExact || network.Namespace() != "eip155" || c.method != x402.EIP3009
 	return c, c.checkDomain()
 }
 
@@ -92,7 +97,7 @@ func (o Offer) amount(asset x402.Asset) (x402.Amount, error) {
 
 // checkDomain refuses an EIP-3009 offer that no wallet could sign.
 func (o *offer) checkDomain() error {
-	if o.Scheme != x402.SchemeExact || o.Network.Namespace() != "eip155" || o.method() != x402.EIP3009 {
+	if o.Scheme != x402.SchemeExact || o.Network.Namespace() != "eip155" || o.method != x402.EIP3009 {
 		return nil
 	}
 	var domain struct{ Name, Version string }
@@ -102,8 +107,8 @@ func (o *offer) checkDomain() error {
 	return nil
 }
 
-// method is how the asset moves on an EVM chain.
-func (o *offer) method() x402.TransferMethod {
+// transferMethod reads the method from Extra.
+func (o *offer) transferMethod() x402.TransferMethod {
 	var extra struct {
 		Method x402.TransferMethod `json:"assetTransferMethod"`
 	}

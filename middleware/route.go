@@ -32,11 +32,13 @@ const MaxRuns = 3
 // Route is a set of requests that must be paid for.
 type Route struct {
 	// Pattern is as in net/http, without a host: "GET /paid", "/api/{id}",
-	// "/files/{path...}", "/files/" or "/files/*". GET guards HEAD too. Letter
-	// case and a trailing slash of the request make no difference.
+	// "/files/{path...}", "/files/" or "/files/*". GET guards HEAD too; all other
+	// methods pass unguarded, so leave the method out unless the handler takes no
+	// other. Letter case and a trailing slash of the request make no difference.
 	Pattern string
 	// Offers are the ways to pay, in the order of "accepts". A route whose
-	// offers all have Price "0" is free.
+	// offers all have Price "0" is free. Buyers of protocol v1 see those by scheme
+	// exact, without Permit2 ones, and the first of each network only.
 	Offers []Offer
 	// Resource describes what is sold; its URL is filled in per request.
 	Resource x402.ResourceInfo
