@@ -129,6 +129,13 @@ func (c *Chain) launch(ctx context.Context, f *flight) {
 	if _, err := r.lane.Do(ctx, f); err != nil {
 		c.cfg.Logger.Warn("settlement not submitted yet", "id", f.id, "error", err)
 		c.lookLater(f, time.Second)
+		return
+	}
+	c.mu.Lock()
+	again := f.s.State == facilitator.Reserved && !c.cfg.Now().Before(f.lookAt)
+	c.mu.Unlock()
+	if again { // its nonce was used up: see catchUp
+		c.reconsider(ctx, f)
 	}
 }
 

@@ -32,7 +32,7 @@ func newDesk(t *testing.T, w *world, change func(*setup)) *fleet {
 	return f
 }
 
-// settleAll settles n good payments at once and audits them.
+// settleAll settles n good payments at once.
 func (f *fleet) settleAll(t *testing.T, n int) []*payment {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -41,13 +41,12 @@ func (f *fleet) settleAll(t *testing.T, n int) []*payment {
 	payments := make([]*payment, n)
 	for i := range payments {
 		payments[i] = f.good(i)
-	}
-	for _, p := range payments {
-		f.ask(ctx, asking, p)
+		f.ask(ctx, asking, payments[i])
 	}
 	require.NoError(t, asking.Wait())
-	f.rest(t, payments)
-	f.audit(t, f.journal, payments)
+	for _, p := range payments {
+		require.True(t, p.answer.Success, "%+v", p.answer)
+	}
 	return payments
 }
 
@@ -68,7 +67,9 @@ func TestTwoRelayerKeysShareTheWork(t *testing.T) {
 	w := newWorld(t, devchain.Config{})
 	second := w.chain.Accounts[5]
 	f := newDesk(t, w, func(s *setup) { s.Keys = append(s.Keys, second.Key) })
-	by := f.senders(t, f.settleAll(t, 200))
+	payments := f.settleAll(t, 200)
+	w.audit(t, f.journal, payments)
+	by := f.senders(t, payments)
 	require.Greater(t, by[w.chain.Relayer.Address], 20, "%v", by)
 	require.Greater(t, by[second.Address], 20, "%v", by)
 }
@@ -77,8 +78,9 @@ func TestARelayerWithoutFundsLeavesTheWorkToTheOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, devchain.Config{})
 	f := newDesk(t, w, func(s *setup) { s.Keys = []string{penniless.Key, w.chain.Relayer.Key} })
-	by := f.senders(t, f.settleAll(t, 60))
-	require.Equal(t, map[common.Address]int{w.chain.Relayer.Address: 60}, by)
+	payments := f.settleAll(t, 60)
+	w.audit(t, f.journal, payments)
+	require.Equal(t, map[common.Address]int{w.chain.Relayer.Address: 60}, f.senders(t, payments))
 }
 
 func TestASettlementWaitsForARelayerToBeFunded(t *testing.T) {
@@ -104,9 +106,9 @@ func TestSixtyFourSettlementsAtOnceShareTwoSecondBlocks(t *testing.T) {
 	const blockTime = 2 * time.Second
 	w := newWorld(t, devchain.Config{BlockTime: blockTime})
 	f := newDesk(t, w, nil)
-	f.settleAll(t, 1) // the chain is known
+	first := f.settleAll(t, 1) // the chain is known
 	start := time.Now()
-	payments := f.settleMore(t, 64)
+	payments := f.settleAll(t, 64)
 	blocks := map[uint64]int{}
 	for _, p := range payments {
 		s, err := f.journal.SettlementByKey(t.Context(), p.key)
@@ -116,24 +118,7 @@ func TestSixtyFourSettlementsAtOnceShareTwoSecondBlocks(t *testing.T) {
 	}
 	t.Logf("64 settlements in blocks %v, %s", blocks, time.Since(start).Round(time.Millisecond))
 	require.LessOrEqual(t, len(blocks), 3)
-}
-
-// settleMore settles n further payments at once.
-func (f *fleet) settleMore(t *testing.T, n int) []*payment {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	asking, ctx := errgroup.WithContext(ctx)
-	payments := make([]*payment, n)
-	for i := range payments {
-		payments[i] = f.good(1000 + i)
-		f.ask(ctx, asking, payments[i])
-	}
-	require.NoError(t, asking.Wait())
-	for _, p := range payments {
-		require.True(t, p.answer.Success, "%+v", p.answer)
-	}
-	return payments
+	w.audit(t, f.journal, append(first, payments...))
 }
 
 func TestReplicasThatTakeTurnsWithOneKeyDoNotHoldEachOtherUp(t *testing.T) {
@@ -155,7 +140,7 @@ func TestReplicasThatTakeTurnsWithOneKeyDoNotHoldEachOtherUp(t *testing.T) {
 	var took []time.Duration
 	for i := range 20 {
 		start := time.Now()
-		payments = append(payments, desks[i%2].settleMore(t, 1)...)
+		payments = append(payments, desks[i%2].settleAll(t, 1)...)
 		took = append(took, time.Since(start))
 	}
 	w.audit(t, j, payments)
