@@ -103,8 +103,14 @@ func (g *Guard) options(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 }
 
-// serve answers a request that must be paid for.
+// serve answers a request that must be paid for. What is settled first is asked
+// for by its exact path only: a ServeMux would not find it by another one, or
+// redirect, and the buyer would have paid for that.
 func (g *Guard) serve(w http.ResponseWriter, r *http.Request, rt *route, next http.Handler) {
+	if rt.Mode == SettleBefore && !rt.pattern.exactly(r.URL.EscapedPath()) {
+		g.write(w, r, ambiguousOutcome(), false)
+		return
+	}
 	v2, v1 := r.Header[keySignature], r.Header[keyPaymentV1]
 	if len(v2)+len(v1) == 0 && rt.static != nil {
 		g.writeChallenge(w, r, rt, rt.static, rt.challenge)

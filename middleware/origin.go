@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -34,10 +35,10 @@ func (g *Guard) appendURL(b []byte, r *http.Request) ([]byte, error) {
 	if r.URL.RawQuery == "" {
 		return b, nil
 	}
-	path := len(b)
+	end := len(b)
 	b = appendEscaped(append(b, '?'), r.URL.RawQuery)
 	if len(b)-start > maxURL {
-		b = b[:path] // the claim is bound to the query all the same
+		b = b[:end] // the claim is bound to the query all the same
 	}
 	return b, nil
 }
@@ -131,7 +132,9 @@ func validHost(h string) bool {
 }
 
 // sameResource says whether a URL that a buyer sent names the path and query
-// of ours. The origin may differ: it may be reached by several names.
+// of ours. The origin may differ: it may be reached by several names. So may the
+// path by what a ServeMux corrects: clients follow its redirects with the payment
+// that they made before, which was not charged for them.
 func sameResource(theirs, ours string) bool {
 	if theirs == ours {
 		return true
@@ -141,5 +144,5 @@ func sameResource(theirs, ours string) bool {
 		return false
 	}
 	b, err := url.Parse(ours)
-	return err == nil && a.EscapedPath() == b.EscapedPath() && a.RawQuery == b.RawQuery
+	return err == nil && path.Clean(a.EscapedPath()) == path.Clean(b.EscapedPath()) && a.RawQuery == b.RawQuery
 }

@@ -154,9 +154,6 @@ func (x *exchange) deliver(answer *Outcome) result {
 
 // settleFirst settles before the handler runs.
 func (x *exchange) settleFirst() result {
-	if !x.sent && !x.route.pattern.exactly(x.r.URL.EscapedPath()) {
-		return refusal(ambiguousOutcome()) // a ServeMux would not find it, or redirect
-	}
 	if err := x.lease.ensure(); err != nil {
 		return result{answer: busy(), fate: giveBack}
 	}

@@ -133,6 +133,28 @@ func TestRedirectsAreChargedUnlessTheyOnlyCorrectThePath(t *testing.T) {
 	}
 }
 
+func TestAClientThatFollowsARedirectOfTheMuxWithItsPaymentIsServedAndChargedOnce(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /files/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "a list") })
+	s := open(t, mux.ServeHTTP, func(cfg *middleware.Config) { cfg.Routes[0].Pattern = "GET /files/" })
+	server := httptest.NewServer(s)
+	defer server.Close()
+	for _, path := range []string{"/files?x=1", "//files/?x=1", "/a/../files?x=1"} {
+		s.settled.Store(0)
+		name, value := s.pay(t, "GET", server.URL+path)
+		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+path, nil)
+		require.NoError(t, err)
+		r.Header.Set(name, value)
+		resp, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, "/files/", resp.Request.URL.Path)
+		require.Equal(t, 200, resp.StatusCode)
+		require.EqualValues(t, 1, s.settled.Load())
+	}
+}
+
 func TestPanicsAreNotChargedAndPassThrough(t *testing.T) {
 	t.Parallel()
 	for _, value := range []any{"boom", http.ErrAbortHandler} {
