@@ -41,6 +41,9 @@ func (p Payment) Identity() (Identity, error) {
 		Transaction   *string  `json:"transaction"`
 	}
 	unknown, err := DecodeObject(p.Payload.Payload, &payload)
+	if err == nil {
+		err = checkSpelling(unknown, "authorization", "permit2Authorization", "transaction")
+	}
 	if err != nil {
 		return Identity{}, memberError("payload", err)
 	}
@@ -78,8 +81,24 @@ type onceEVM struct {
 
 // UnmarshalJSON matches names to the letter, as the scheme does.
 func (o *onceEVM) UnmarshalJSON(data []byte) error {
-	_, err := DecodeObject(data, o)
-	return err
+	unknown, err := DecodeObject(data, o)
+	if err != nil {
+		return err
+	}
+	return checkSpelling(unknown, "from", "nonce")
+}
+
+// checkSpelling refuses a second spelling of a name: many readers of JSON do
+// not mind the case of letters.
+func checkSpelling(unknown Unknown, names ...string) error {
+	for member := range unknown {
+		for _, name := range names {
+			if strings.EqualFold(member, name) {
+				return Refuse(ReasonInvalidPayload, clip(member), "another spelling of "+name)
+			}
+		}
+	}
+	return nil
 }
 
 // identity is o in the one spelling that stands for all, on EVM chains. Other

@@ -91,6 +91,9 @@ func TestWhatCouldBeReadInTwoWaysHasNoIdentity(t *testing.T) {
 		strings.Replace(exactPayload, `"from":"0x`, `"from":"`, 1),
 		strings.Replace(exactPayload, `"from"`, `"From"`, 1),
 		strings.Replace(exactPayload, `"from":`, `"from":5,"f":`, 1),
+		strings.Replace(exactPayload, `"nonce"`, `"Nonce":"`+nonce+`","nonce"`, 1),
+		strings.Replace(exactPayload, `{"authorization"`, `{"Authorization":{},"authorization"`, 1),
+		`{"Transaction":"AAAA"}`, `{"tranſaction":"AAAA"}`,
 		`{"transaction":""}`, `{"transaction":5}`, `{"transaction":"!"}`,
 	} {
 		id, err := identify(t, x402.BaseSepolia, payload)
