@@ -89,7 +89,9 @@
 // could still use it. Whoever must hold a limit against that too sets
 // [Config].HoldRefused.
 //
-// An answer such as 404 to a paid request is returned to the caller. By the
-// protocol it is not charged for, but it is no proof, so its spending stays
-// unknown; Config.OnUnknown hears of it.
+// An answer such as 404, or a redirect without a receipt, to a paid request is
+// returned to the caller. By the protocol it is not charged for, but it is no
+// proof, so its spending stays unknown; Config.OnUnknown hears of it. Where a
+// redirect leads an [http.Client] to another 402 of the same origin, that very
+// payment is sent there.
 package payer

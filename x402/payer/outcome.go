@@ -41,8 +41,11 @@ func judge(resp *http.Response, err error, again bool) outcome {
 	o := outcome{status: resp.StatusCode}
 	o.receipt, _ = ReceiptFrom(resp)
 	switch {
-	case o.receipt != nil && o.receipt.Success, o.status < 400:
+	case o.receipt != nil && o.receipt.Success, o.status < 300:
 		o.verdict = spent
+		return o
+	case o.status < 400: // a redirect may have come from what stands before the goods
+		o.verdict = answered
 		return o
 	case o.status == http.StatusPaymentRequired, o.status == http.StatusPreconditionFailed, o.status == http.StatusBadRequest:
 		o.readReason(resp)

@@ -185,6 +185,30 @@ func TestOneCallOfAClientPaysOnceAlsoAcrossRedirects(t *testing.T) {
 	assert.Zero(t, second.sendings())
 }
 
+func TestAPaymentThatOnlyBoughtARedirectIsSentToItsTargetOnTheSameOrigin(t *testing.T) {
+	t.Parallel()
+	goods := newShop(x402.V2)
+	gate := newShop(x402.V2, func(s *shop, w http.ResponseWriter, r *http.Request, p x402.PaymentPayload) {
+		http.Redirect(w, r, "/thing/", http.StatusMovedPermanently) // as a ServeMux does, and charges nothing
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/thing", gate)
+	mux.Handle("/thing/", goods)
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	ledger := payer.NewMemoryLedger()
+	client, signer := serverClient(t, func(cfg *payer.Config) { cfg.Ledger = ledger })
+	resp, err := client.Get(server.URL + "/thing")
+	require.NoError(t, err)
+	assert.Equal(t, "goods", text(t, resp))
+	assert.Equal(t, 1, signer.count())
+	assert.Equal(t, 1, goods.movedCount())
+	assert.Equal(t, payer.Paid, only(t, ledger).State)
+	s, ok := payer.SpendingFrom(resp)
+	require.True(t, ok)
+	assert.Equal(t, only(t, ledger).ID, s.ID)
+}
+
 func TestAPaymentOfTheCallersIsSentAsItIsButNotAcrossOrigins(t *testing.T) {
 	t.Parallel()
 	elsewhere := &recorder{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
