@@ -3,6 +3,7 @@ package middleware
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -125,20 +126,27 @@ func (x *exchange) seal(h http.Header) {
 
 // setResponse writes the settlement header of the payment's version.
 func (x *exchange) setResponse(h http.Header, resp *x402.SettleResponse) {
-	key := keyResponse
-	out := *resp
+	key, encode := keyResponse, encodeResponse
 	if x.version == x402.V1 {
-		key = keyResponseV1
-		if name, ok := out.Network.V1Name(); ok {
-			out.Network = x402.Network(name)
-		}
+		key, encode = keyResponseV1, encodeResponseV1
 	}
-	value, err := x402.EncodeHeader(out)
+	value, err := encode(*resp)
 	if err != nil || len(value) > maxChallengeHeader {
-		out.Extensions, out.ErrorMessage = nil, ""
-		value, _ = x402.EncodeHeader(out)
+		short := *resp
+		short.Extensions, short.ErrorMessage = nil, ""
+		value, _ = encode(short)
 	}
 	h[key] = []string{value}
+}
+
+func encodeResponse(r x402.SettleResponse) (string, error) { return x402.EncodeHeader(r) }
+
+func encodeResponseV1(r x402.SettleResponse) (string, error) {
+	j, err := r.MarshalV1()
+	if err != nil {
+		return "", err
+	}
+	return x402.EncodeHeader(json.RawMessage(j))
 }
 
 // maxMessage bounds what is passed on of a facilitator's words, in bytes.
