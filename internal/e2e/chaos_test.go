@@ -38,6 +38,9 @@ func newChaos(t testing.TB, upstream string, seed uint64) *chaos {
 	return c
 }
 
+// mostLag is the most blocks that a proxy is behind.
+const mostLag = 6
+
 // calm ends the chaos.
 func (c *chaos) calm() {
 	c.mu.Lock()
@@ -71,7 +74,7 @@ func (c *chaos) next() (m mood, lag uint64, pause time.Duration, at int) {
 		return honest, 0, 0, 0
 	}
 	if now := time.Now(); now.After(c.until) {
-		c.lag = []uint64{0, 0, 0, 1, 2, 6}[c.random.IntN(6)]
+		c.lag = []uint64{0, 0, 0, 1, 2, mostLag}[c.random.IntN(6)]
 		c.until = now.Add(upTo(c.random, time.Second))
 	}
 	m = honest
