@@ -15,8 +15,6 @@ import (
 	"github.com/v402/v402/x402/evm"
 )
 
-const balanceOfSelector = "70a08231" // balanceOf(address), ERC-20
-
 // balanceOf asks the node at rpc for an account's balance of a token, in atomic
 // units.
 func balanceOf(ctx context.Context, rpc, token, account string) (x402.Amount, error) {
@@ -24,7 +22,7 @@ func balanceOf(ctx context.Context, rpc, token, account string) (x402.Amount, er
 	if err != nil {
 		return x402.Amount{}, err
 	}
-	data := "0x" + balanceOfSelector + strings.Repeat("00", 12) + hex.EncodeToString(holder[:])
+	data := "0x" + hex.EncodeToString(evm.BalanceOfSelector[:]) + strings.Repeat("00", 12) + hex.EncodeToString(holder[:])
 	question, err := json.Marshal(map[string]any{
 		"jsonrpc": "2.0", "id": 1, "method": "eth_call",
 		"params": []any{map[string]string{"to": token, "data": data}, "latest"},

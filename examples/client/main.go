@@ -176,7 +176,11 @@ func report(ctx context.Context, o options, from string, resp *http.Response, ou
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "paid:         %s %s on %s to %s\n", s.Amount.Decimal(asset.Decimals), asset.Symbol, s.Network, s.PayTo)
+		what := "paid:"
+		if s.State != payer.Paid {
+			what = "perhaps paid:"
+		}
+		fmt.Fprintf(out, "%-13s %s %s on %s to %s\n", what, s.Amount.Decimal(asset.Decimals), asset.Symbol, s.Network, s.PayTo)
 		fmt.Fprintln(out, "transaction: ", orNone(s.Transaction))
 		if s.State != payer.Paid {
 			fmt.Fprintln(out, "outcome:      unknown; the ledger counts it as", s.ID)

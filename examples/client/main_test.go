@@ -173,3 +173,20 @@ func TestAnErrorAnswerIsAFailure(t *testing.T) {
 	assert.Contains(t, problems.String(), "404 Not Found")
 	assert.Contains(t, out.String(), "paid:         nothing")
 }
+
+func TestAPaymentThatIsNotConfirmedIsNotCalledPaid(t *testing.T) {
+	t.Parallel()
+	shop := sells(t, "0.01")
+	inner := shop.Config.Handler
+	shop.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(x402.HeaderPaymentSignature) != "" {
+			http.NotFound(w, r)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+	var out, problems strings.Builder
+	require.Equal(t, 1, run(t.Context(), []string{"-key", payerKey, shop.URL}, &out, &problems))
+	assert.Contains(t, out.String(), "perhaps paid: 0.01 USDC")
+	assert.Contains(t, out.String(), "outcome:      unknown")
+}
