@@ -38,10 +38,10 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 	f := flag.NewFlagSet("server", flag.ContinueOnError)
 	f.SetOutput(usage)
 	text := func(to *string, name, variable, value, help string) {
-		if v := getenv(variable); v != "" {
-			value = v
-		}
 		f.StringVar(to, name, value, help+" ("+variable+")")
+		if v := getenv(variable); v != "" {
+			*to = v // the default that -help shows stays: a variable may hold a key
+		}
 	}
 	text(&c.addr, "addr", "V402_ADDR", "127.0.0.1:4020", "listen address")
 	text(&c.store, "store", "V402_STORE", "sqlite:v402.db", "memory:, sqlite:PATH or postgres://...")
@@ -85,12 +85,12 @@ func (c config) dev() bool { return len(c.chains) == 0 }
 // parseChains reads "eip155:8453=https://a https://b,eip155:10=https://c".
 func parseChains(s string) ([]chainConfig, error) {
 	var out []chainConfig
-	for _, entry := range list(s) {
+	for i, entry := range list(s) {
 		name, urls, ok := strings.Cut(entry, "=")
 		network, err := x402.ParseNetwork(strings.TrimSpace(name))
 		switch {
-		case !ok || len(strings.Fields(urls)) == 0:
-			return nil, fmt.Errorf("V402_EVM: %q is not CAIP2=RPCURL, such as eip155:8453=https://mainnet.base.org", entry)
+		case !ok || len(strings.Fields(urls)) == 0 || strings.Contains(name, "/"): // a URL may hold an API key
+			return nil, fmt.Errorf("V402_EVM: entry %d is not CAIP2=RPCURL, such as eip155:8453=https://mainnet.base.org", i+1)
 		case err != nil:
 			return nil, fmt.Errorf("V402_EVM: %w", err)
 		}

@@ -281,6 +281,40 @@ func TestAConfigThatCannotWorkIsRefusedInWords(t *testing.T) {
 	}
 }
 
+func TestASecretIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	const secret = "correct-horse-battery-staple"
+	for _, variable := range []string{
+		"V402_EVM_KEYS=" + secret,
+		"V402_TOKEN=" + secret,
+		"V402_EVM=eip155:8453=https://node.example/v2/" + secret,
+		"V402_EVM=https://node.example/v2/" + secret,
+		"V402_EVM=https://node.example/v2/" + secret + "?a=b",
+		"V402_STORE=postgres://user:" + secret + "@127.0.0.1:1/v402",
+		"V402_STORE=postgres://127.0.0.1:1/v402?user=user&password=" + secret,
+		"V402_STORE=mysql://user:" + secret + "@127.0.0.1:1/v402",
+	} {
+		for _, args := range [][]string{{"-help"}, {"-nonsense"}, {"serve"}, {"-addr", "0.0.0.0:4020", "-evm-keys", "0x01"}} {
+			cmd := command(t, args...)
+			cmd.Dir, cmd.Env = t.TempDir(), append(cmd.Env, variable)
+			out, _ := cmd.CombinedOutput() // -help ends well, the others do not
+			require.NotEmpty(t, out)
+			require.NotContains(t, string(out), secret, "%s %s", variable, args)
+		}
+	}
+}
+
+func TestAPasswordOfTheStoreIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	for _, store := range []string{
+		"postgres://user:secret@127.0.0.1:1/v402", "postgres://127.0.0.1:1/v402?user=user&password=secret", "mysql://user:secret@127.0.0.1:1/v402",
+	} {
+		out, err := command(t, "-addr", "127.0.0.1:0", "-store", store).CombinedOutput()
+		require.Error(t, err)
+		require.NotContains(t, string(out), "secret")
+	}
+}
+
 func TestAServerThatWasKilledSellsOnThoughItsChainIsGone(t *testing.T) {
 	t.Parallel()
 	store := "sqlite:" + filepath.Join(t.TempDir(), "v402.db")

@@ -31,15 +31,17 @@ func openStore(ctx context.Context, name string) (backend, error) {
 	case strings.HasPrefix(name, "postgres://"), strings.HasPrefix(name, "postgresql://"):
 		return postgres.Open(ctx, name)
 	default:
-		return nil, fmt.Errorf("store %q is not memory:, sqlite:PATH or postgres://", name)
+		return nil, fmt.Errorf("store %q is not memory:, sqlite:PATH or postgres://", storeName(name))
 	}
 }
 
-// storeName is name without the password in it.
+// storeName is name without what may be a password: that of the user, or one
+// among the options.
 func storeName(name string) string {
 	u, err := url.Parse(name)
 	if err != nil {
 		return "the store that is configured"
 	}
+	u.RawQuery = ""
 	return u.Redacted()
 }
