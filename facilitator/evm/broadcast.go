@@ -128,18 +128,21 @@ func (c *Chain) requeue(ctx context.Context, f *flight, why string) {
 }
 
 // replace signs the newest transaction of f again with a higher fee, stores it,
-// and sends it. All of its transactions have one nonce: one at most is mined.
+// and sends it; if the fee cannot be higher, it is sent again as it is. All of its transactions have one nonce: one at most is mined.
 func (c *Chain) replace(ctx context.Context, f *flight) {
 	c.mu.Lock()
 	r, id := f.relayer, f.id
 	newest := f.s.Transactions[len(f.s.Transactions)-1]
 	c.mu.Unlock()
-	fees, err := feesOf(newest.Raw) // whichever process signed it
+	offered, err := feesOf(newest.Raw) // whichever process signed it
 	if err != nil {
 		c.cfg.Logger.Error("a transaction in the journal cannot be read", "id", id, "error", err)
+		c.lookLater(f, c.cfg.ResendAfter)
+		return
 	}
-	fees = fees.raised(c.fees())
-	if err != nil || r == nil || c.tooDear(fees) {
+	fees, ok := c.replacement(offered)
+	if !ok || r == nil {
+		c.broadcastSome(ctx, []*flight{f}) // as it is: the node may have dropped it
 		c.lookLater(f, c.cfg.ResendAfter)
 		return
 	}

@@ -102,7 +102,8 @@ type fees struct {
 }
 
 // fees offers twice the base fee, so that a transaction stays valid while the
-// base fee doubles, and the tip that the node proposes.
+// base fee doubles, and the tip that the node proposes; no more than is
+// configured, as long as that suffices for the next block.
 func (c *Chain) fees() fees {
 	c.head.mu.Lock()
 	defer c.head.mu.Unlock()
@@ -113,8 +114,12 @@ func (c *Chain) fees() fees {
 	if c.head.base == nil {
 		return fees{legacy: true, tip: tip, cap: new(big.Int).Set(tip)}
 	}
-	cap := new(big.Int).Lsh(c.head.base, 1)
-	return fees{tip: tip, cap: cap.Add(cap, tip)}
+	least := new(big.Int).Add(c.head.base, tip)
+	f := fees{tip: tip, cap: new(big.Int).Add(c.head.base, least)}
+	if c.tooDear(f) && least.Cmp(c.cfg.MaxFeePerGas) <= 0 {
+		f.cap.Set(c.cfg.MaxFeePerGas)
+	}
+	return f
 }
 
 // feesOf reads what a signed transaction offers.
@@ -138,6 +143,20 @@ func (f fees) raised(market fees) fees {
 		return n
 	}
 	return fees{legacy: f.legacy, tip: up(f.tip, market.tip), cap: up(f.cap, market.cap)}
+}
+
+// enough is how many times the market's fees a transaction may come to offer:
+// if it waits still, more money would not help it.
+const enough = 8
+
+// replacement is what to offer in place of old. There is none where that would
+// be too dear, or where old offers so much that it must wait for something else,
+// such as a chain that stands still.
+func (c *Chain) replacement(old fees) (fees, bool) {
+	market := c.fees()
+	above := func(old, market *big.Int) bool { return old.Cmp(new(big.Int).Mul(market, big.NewInt(enough))) > 0 }
+	f := old.raised(market)
+	return f, !c.tooDear(f) && !(above(old.tip, market.tip) && above(old.cap, market.cap))
 }
 
 // tooDear says whether the chain asks for more than the configured maximum.
