@@ -87,7 +87,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 }
 
 func ambiguousOutcome() *Outcome {
-	return errorOutcome(http.StatusBadRequest, "ambiguous_path", "path", "the path can be read in several ways; send it in its plain form")
+	return errorOutcome(http.StatusBadRequest, "ambiguous_path", "path", "the path can be read in several ways; send it in its plain form, and the method in capitals")
 }
 
 // options answers OPTIONS on guarded paths and lets all others pass.
@@ -104,10 +104,10 @@ func (g *Guard) options(w http.ResponseWriter, r *http.Request, next http.Handle
 }
 
 // serve answers a request that must be paid for. What is settled first is asked
-// for by its exact path only: a ServeMux would not find it by another one, or
-// redirect, and the buyer would have paid for that.
+// for by its exact method and path only: a ServeMux would not find it by others,
+// or redirect, and the buyer would have paid for that.
 func (g *Guard) serve(w http.ResponseWriter, r *http.Request, rt *route, next http.Handler) {
-	if rt.Mode == SettleBefore && !rt.pattern.exactly(r.URL.EscapedPath()) {
+	if rt.Mode == SettleBefore && !rt.pattern.exactly(r.Method, r.URL.EscapedPath()) {
 		g.write(w, r, ambiguousOutcome(), false)
 		return
 	}

@@ -63,10 +63,13 @@ func parsePattern(text string) (pattern, error) {
 	return p, nil
 }
 
-// exactly says whether an encoded path is spelled as net/http wants it for p.
-// The guard matches more than that.
-func (p pattern) exactly(encoded string) bool {
-	if encoded == "" || clean(encoded) != encoded {
+// exactly says whether a method and an encoded path are spelled as net/http
+// wants them for p. The guard matches more than that.
+func (p pattern) exactly(method, encoded string) bool {
+	switch {
+	case p.method != "" && method != p.method && (p.method != "GET" || method != "HEAD"):
+		return false
+	case encoded == "" || clean(encoded) != encoded:
 		return false
 	}
 	segments := strings.Split(encoded[1:], "/")

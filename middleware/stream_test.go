@@ -221,6 +221,20 @@ func TestAStreamToAClientThatHangsUpCanBeRepeated(t *testing.T) {
 	require.EqualValues(t, 1, s.settled.Load())
 }
 
+func TestNothingIsSettledFirstForAMethodThatAMuxWouldNotFind(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil, func(cfg *middleware.Config) {
+		cfg.Routes[0].Mode = middleware.SettleBefore
+		cfg.Routes[0].Pattern = "GET /paid"
+	})
+	for method, status := range map[string]int{"GET": 200, "HEAD": 200, "get": 400, "Head": 400} {
+		name, value := s.pay(t, "GET", "/paid")
+		before := s.settled.Load()
+		require.Equal(t, status, s.do(method, "/paid", "", name, value).Code, method)
+		require.Equal(t, status == 200, s.settled.Load() > before, method)
+	}
+}
+
 func TestNothingIsSettledFirstForAPathThatAMuxWouldNotFind(t *testing.T) {
 	t.Parallel()
 	s := open(t, nil, func(cfg *middleware.Config) {
