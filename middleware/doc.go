@@ -97,7 +97,8 @@
 // parameters, in any letter case, with or without a trailing slash. Of several
 // routes the most specific counts, as in net/http. If two readings lead to two
 // routes the request is refused with 400; "/files/" is such a case if both
-// "/files" and "/files/*" are sold. So is, in mode SettleBefore, a path that is
-// not spelled as the pattern has it: nobody pays to be redirected. OPTIONS on a
-// guarded path is answered by the guard and never reaches the handler.
+// "/files" and "/files/*" are sold. So is, in mode SettleBefore, a request whose
+// method or path is not spelled as the pattern has it: nobody pays to be
+// redirected. OPTIONS on a guarded path is answered by the guard and never
+// reaches the handler.
 package middleware
