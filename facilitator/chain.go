@@ -8,7 +8,7 @@ import (
 )
 
 // Transfer is what a payment will move, as its scheme read it: the payment has
-// passed every check that needs no chain.
+// passed every check that needs no chain, but perhaps that of its signature.
 type Transfer struct {
 	Payment     x402.Payment
 	Key         string // identity of the payment; x402.Identity.String
@@ -16,6 +16,10 @@ type Transfer struct {
 	ValidBefore time.Time
 	Decoded     any       // the chain's own reading of the payload, handed back to it
 	At          time.Time // as of when the service had it inspected
+
+	// Prove checks that the payer signed; nil if Inspect has done so. A chain that
+	// checks signatures itself makes it unnecessary to do so before Verify.
+	Prove func() error
 }
 
 // Chain verifies and settles payments on one network. Every scheme and version
@@ -29,8 +33,10 @@ type Chain interface {
 	// Inspect reads a payment and makes the checks that need no chain. What it
 	// refuses is an *x402.Error.
 	Inspect(p x402.Payment, now time.Time) (Transfer, error)
-	// Verify asks the chain whether t would succeed now. What the chain refuses
-	// is an *x402.Error; any other error means that it could not be asked.
+	// Verify asks the chain whether t, with its signature, would succeed now. What
+	// the chain refuses is an *x402.Error, and a signature that is not the payer's
+	// comes before any other reason; any other error means that the chain could
+	// not be asked.
 	Verify(ctx context.Context, t Transfer) error
 	// Settle carries a settlement that is leased to this process to its end, and
 	// returns it. The journal holds it as Reserved; or, if an earlier call ended

@@ -97,6 +97,11 @@ func (s *Service) settle(ctx context.Context, chain Chain, t Transfer) (Settleme
 
 // resume answers for a settlement that the journal knows.
 func (s *Service) resume(ctx context.Context, chain Chain, t Transfer, row Settlement) (Settlement, error) {
+	if t.Prove != nil { // nobody else has asked who signed
+		if err := t.Prove(); err != nil {
+			return Settlement{}, err
+		}
+	}
 	switch {
 	case termsOf(t) != row.terms():
 		return Settlement{}, x402.Refuse(x402.ReasonDuplicateSettlement, "", fmt.Sprintf(

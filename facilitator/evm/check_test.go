@@ -57,6 +57,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	for says, change := range map[string]func(*evm.Config){
 		"is not an EVM network":             func(c *evm.Config) { c.Network = x402.Solana },
 		"has no RPC URL":                    func(c *evm.Config) { c.URLs = nil },
+		"RPC URL 2 of eip155:8453 does not": func(c *evm.Config) { c.URLs = append(c.URLs[:1:1], "ht%tps://node.example/0x1234") },
+		"begin with http:// or https://":    func(c *evm.Config) { c.URLs = []string{"/var/run/0x1234.ipc"} },
 		"has no relayer key":                func(c *evm.Config) { c.Keys = nil },
 		"no Journal":                        func(c *evm.Config) { c.Journal = nil },
 		"relayer key 1: it is not 32 bytes": func(c *evm.Config) { c.Keys = []string{"0x1234"} },

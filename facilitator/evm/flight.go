@@ -96,8 +96,8 @@ func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight,
 // reread decodes a payment that was accepted once: neither its time nor a change
 // of the configuration since then counts against it.
 func (c *Chain) reread(s facilitator.Settlement) (*x402evm.Exact, error) {
-	checker := x402evm.Checker{Recover: c.checker.Recover, MinValidity: time.Nanosecond}
-	return checker.Check(s.Payment, s.ValidBefore.Add(-time.Second))
+	checker := x402evm.Checker{MinValidity: time.Nanosecond}
+	return checker.CheckUnsigned(s.Payment, s.ValidBefore.Add(-time.Second))
 }
 
 // attend has work done on f, unless some is being done: while the chain or the

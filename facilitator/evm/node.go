@@ -2,9 +2,13 @@ package evm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,8 +26,10 @@ type endpoint struct {
 	url    string
 	client *rpc.Client
 
-	mu        sync.Mutex
-	downUntil time.Time
+	mu           sync.Mutex
+	downUntil    time.Time
+	limitedUntil time.Time
+	most         int // queries in one request, until limitedUntil
 }
 
 // downFor is how long an endpoint that failed is asked last.
@@ -31,12 +37,16 @@ const downFor = 10 * time.Second
 
 func newNode(cfg Config) (*node, error) {
 	n := &node{timeout: cfg.RPCTimeout, now: cfg.Now}
-	for _, u := range cfg.URLs {
-		client, err := rpc.DialOptions(context.Background(), u, rpc.WithHTTPClient(cfg.HTTP))
-		if err != nil {
-			return nil, fmt.Errorf("evm: RPC URL of %s: %w", cfg.Network, err)
+	for i, u := range cfg.URLs {
+		e := &endpoint{url: u}
+		if parsed, err := url.Parse(u); err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
+			return nil, fmt.Errorf("evm: RPC URL %d of %s does not begin with http:// or https:// and a host", i+1, cfg.Network) // its path may hold an API key
 		}
-		n.endpoints = append(n.endpoints, &endpoint{url: u, client: client})
+		var err error
+		if e.client, err = rpc.DialOptions(context.Background(), u, rpc.WithHTTPClient(cfg.HTTP)); err != nil {
+			return nil, fmt.Errorf("evm: RPC URL %d of %s: %w", i+1, cfg.Network, e.hide(err))
+		}
+		n.endpoints = append(n.endpoints, e)
 	}
 	return n, nil
 }
@@ -90,27 +100,21 @@ func (n *node) send(ctx context.Context, queries []*query) error {
 	return fmt.Errorf("evm: no endpoint takes the transaction: %w", errors.Join(errs...))
 }
 
-// ask makes one HTTP request.
+// ask makes one HTTP request, or several to an endpoint that limits batches.
 func (n *node) ask(ctx context.Context, e *endpoint, queries []*query) error {
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	if len(queries) == 1 {
-		q := queries[0]
-		q.err = e.client.CallContext(ctx, q.result, q.method, q.args...)
-		if answered(q.err) {
-			return nil
+	for len(queries) > 0 {
+		some := queries[:min(len(queries), e.batch(n.now()))]
+		err := e.call(ctx, some)
+		switch {
+		case len(some) > 1 && tooMany(some, err):
+			e.limit(len(some)/2, n.now())
+		case err != nil:
+			return e.hide(err)
+		default:
+			queries = queries[len(some):]
 		}
-		return e.hide(q.err)
-	}
-	elems := make([]rpc.BatchElem, len(queries))
-	for i, q := range queries {
-		elems[i] = rpc.BatchElem{Method: q.method, Args: q.args, Result: q.result}
-	}
-	if err := e.client.BatchCallContext(ctx, elems); err != nil {
-		return e.hide(err)
-	}
-	for i, q := range queries {
-		q.err = elems[i].Error
 	}
 	return nil
 }
@@ -152,6 +156,63 @@ func (e *endpoint) mark(err error, now time.Time) {
 	} else {
 		e.downUntil = now.Add(downFor)
 	}
+}
+
+// call makes one HTTP request. The error is not that of a single query.
+func (e *endpoint) call(ctx context.Context, queries []*query) error {
+	if len(queries) == 1 {
+		q := queries[0]
+		q.err = e.client.CallContext(ctx, q.result, q.method, q.args...)
+		if answered(q.err) {
+			return nil
+		}
+		return q.err
+	}
+	elems := make([]rpc.BatchElem, len(queries))
+	for i, q := range queries {
+		elems[i] = rpc.BatchElem{Method: q.method, Args: q.args, Result: q.result}
+	}
+	if err := e.client.BatchCallContext(ctx, elems); err != nil {
+		return err
+	}
+	for i, q := range queries {
+		q.err = elems[i].Error
+	}
+	return nil
+}
+
+// limitedFor is how long an endpoint is believed to take small batches only.
+const limitedFor = 10 * time.Minute
+
+// batch is how many queries the endpoint takes at once.
+func (e *endpoint) batch(now time.Time) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.Before(e.limitedUntil) {
+		return e.most
+	}
+	return math.MaxInt
+}
+
+func (e *endpoint) limit(most int, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.most, e.limitedUntil = most, now.Add(limitedFor)
+}
+
+// tooMany says whether a batch met with what nodes answer to one that is too
+// large: an error in place of the list, a status that blames the request, or an
+// error for the first query and nothing for the others.
+func tooMany(queries []*query, err error) bool {
+	var status rpc.HTTPError
+	if errors.As(err, &status) {
+		return status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusRequestEntityTooLarge
+	}
+	var object *json.UnmarshalTypeError
+	if err != nil {
+		return errors.As(err, &object)
+	}
+	return queries[0].err != nil && !slices.ContainsFunc(queries[1:], func(q *query) bool { return !errors.Is(q.err, rpc.ErrMissingBatchResponse) })
 }
 
 // hide takes the endpoint's URL out of err: its path may hold an API key.

@@ -16,8 +16,10 @@ import (
 	x402evm "github.com/v402/v402/x402/evm"
 )
 
-// Inspect implements [facilitator.Chain]: every check that needs no chain, and
-// the token's EIP-712 name and version as configured.
+// Inspect implements [facilitator.Chain]: the checks that need no chain, and the
+// token's EIP-712 name and version as configured. The signature is left to the
+// token, which checks it in the simulation: recovering the signer takes longer
+// than all else that is done here.
 func (c *Chain) Inspect(p x402.Payment, now time.Time) (facilitator.Transfer, error) {
 	e, err := c.decode(p, now)
 	if err != nil {
@@ -26,6 +28,7 @@ func (c *Chain) Inspect(p x402.Payment, now time.Time) (facilitator.Transfer, er
 	return facilitator.Transfer{
 		Payment: p, Key: c.key(e), Payer: e.Authorization.From.String(),
 		ValidBefore: unixTime(e.Authorization.ValidBefore), Decoded: e,
+		Prove: func() error { return c.checker.CheckSignature(e) },
 	}, nil
 }
 
@@ -42,7 +45,7 @@ func (c *Chain) decode(p x402.Payment, now time.Time) (*x402evm.Exact, error) {
 	if p.Requirements.Network != c.cfg.Network {
 		return nil, x402.Refuse(x402.ReasonInvalidNetwork, "network", "this is "+string(c.cfg.Network))
 	}
-	e, err := c.checker.Check(p, now)
+	e, err := c.checker.CheckUnsigned(p, now)
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +85,11 @@ func (c *Chain) Verify(ctx context.Context, t facilitator.Transfer) error {
 	if err != nil {
 		return err
 	}
-	if err := c.judge(e, &o); err != nil {
-		return err
+	if refusal := c.judge(e, &o); refusal != nil {
+		if err := c.checker.CheckSignature(e); err != nil {
+			return err
+		}
+		return refusal
 	}
 	if gas := c.gas.learn(e, o.gas); gas > c.cfg.MaxGas {
 		return x402.Refuse(x402.ReasonPolicy, "", fmt.Sprintf("it needs %d gas, the limit is %d", gas, c.cfg.MaxGas))

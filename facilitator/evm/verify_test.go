@@ -148,3 +148,26 @@ func TestTheKeyOfATransferIsTheIdentityOfItsPayment(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, id.String(), transfer.Key)
 }
+
+func TestASignatureThatIsNotThePayersIsRefusedBeforeAnythingElse(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil).run()
+	settled := r.pay(usdc, 100)
+	require.True(t, r.settle(settled).Success)
+	for name, p := range map[string]x402.Payment{
+		"good but for the signature": r.pay(usdc, 1),
+		"settled already":            settled,
+		"no balance":                 r.payAs(r.dev.Poor, usdc.Requirements(x402.NewAmount(1), r.dev.PayTo.Address.Hex()), time.Now()),
+	} {
+		forged := resign(t, r.dev.Accounts[7].Key, p, p.Requirements)
+		verified := r.verify(forged)
+		require.Equal(t, x402.ReasonEVMSignature, verified.InvalidReason, name)
+		answer := r.settle(forged)
+		require.False(t, answer.Success, "%s: knowing the nonce of a payment does not prove it", name)
+		require.Equal(t, x402.ReasonEVMSignature, answer.ErrorReason, name)
+		require.Empty(t, answer.Transaction, name)
+	}
+	stranger := r.pay(usdc, 50)
+	r.mined(r.submit(r.dev.Accounts[6], devchain.TokenAddress, calldata(t, stranger)))
+	require.Equal(t, x402.ReasonEVMSignature, r.settle(resign(t, r.dev.Accounts[7].Key, stranger, stranger.Requirements)).ErrorReason)
+}

@@ -40,6 +40,20 @@ type Checker struct {
 // It cannot know what only the chain does: whether the nonce was used, the
 // balance suffices, and the token has the domain that the requirements name.
 func (c Checker) Check(p x402.Payment, now time.Time) (*Exact, error) {
+	e, err := c.CheckUnsigned(p, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.CheckSignature(e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// CheckUnsigned makes all checks of [Checker.Check] but that of the signature,
+// which costs many times as much as the others together: for those who have
+// the token itself check it. [Checker.CheckSignature] is the rest.
+func (c Checker) CheckUnsigned(p x402.Payment, now time.Time) (*Exact, error) {
 	if err := checkAccepted(p); err != nil {
 		return nil, err
 	}
@@ -62,9 +76,6 @@ func (c Checker) Check(p x402.Payment, now time.Time) (*Exact, error) {
 			fmt.Sprintf("it is %s, required is exactly %s", a.Value, p.Requirements.Amount))
 	}
 	if err := c.checkWindow(a, now); err != nil {
-		return nil, err
-	}
-	if err := c.checkSignature(e); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -144,7 +155,8 @@ func (c Checker) checkWindow(a *Authorization, now time.Time) error {
 	return nil
 }
 
-func (c Checker) checkSignature(e *Exact) error {
+// CheckSignature compares who signed e with its payer.
+func (c Checker) CheckSignature(e *Exact) error {
 	recover := c.Recover
 	if recover == nil {
 		recover = Recover
