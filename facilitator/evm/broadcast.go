@@ -99,8 +99,9 @@ func (c *Chain) unsent(ctx context.Context, f *flight, err error) {
 	switch {
 	case has("already known", "already imported", "known transaction", "already in mempool"):
 	case has("insufficient funds"):
-		if r := c.relayer(c.state(f).Relayer); r != nil {
-			r.setDry(true)
+		s := c.state(f)
+		if r := c.relayer(s.Relayer); r != nil && len(s.Transactions) > 0 {
+			r.runDry(s.Transactions[len(s.Transactions)-1].Nonce)
 		}
 		c.requeue(ctx, f, "the relayer cannot pay the gas")
 	case has("replacement transaction underpriced", "replacement fee too low"):

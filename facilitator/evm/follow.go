@@ -231,7 +231,7 @@ func (c *Chain) lookIntoPassed(missed []*flight, counts []hexutil.Uint64) {
 	defer c.mu.Unlock()
 	for _, f := range missed {
 		for i, r := range c.relayers {
-			if f.relayer == r && len(f.s.Transactions) > 0 && f.s.Transactions[0].Nonce < uint64(counts[i]) && f.doubts == 0 {
+			if last := len(f.s.Transactions) - 1; f.relayer == r && last >= 0 && f.s.Transactions[last].Nonce < uint64(counts[i]) && f.doubts == 0 {
 				f.lookAt = time.Time{}
 			}
 		}
@@ -240,14 +240,21 @@ func (c *Chain) lookIntoPassed(missed []*flight, counts []hexutil.Uint64) {
 
 // deepen confirms the flights that are deep enough now and still there.
 func (c *Chain) deepen(ctx context.Context, number uint64) {
-	deep := c.flights(func(f *flight) bool { return f.mined != nil && f.mined.depth <= number })
+	var seenIn []string // transactions, as they were when the flights were listed
+	deep := c.flights(func(f *flight) bool {
+		if f.mined == nil || f.mined.depth > number {
+			return false
+		}
+		seenIn = append(seenIn, f.mined.Transaction)
+		return true
+	})
 	if len(deep) == 0 {
 		return
 	}
 	receipts := make([]*receipt, len(deep))
 	queries := make([]*query, len(deep))
-	for i, f := range deep {
-		queries[i] = &query{method: "eth_getTransactionReceipt", args: []any{f.mined.Transaction}, result: &receipts[i]}
+	for i, tx := range seenIn {
+		queries[i] = &query{method: "eth_getTransactionReceipt", args: []any{tx}, result: &receipts[i]}
 	}
 	if err := c.node.read(ctx, queries...); err != nil {
 		c.cfg.Logger.Warn("confirmations cannot be checked", "network", c.cfg.Network, "error", err)

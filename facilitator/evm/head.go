@@ -87,8 +87,12 @@ func (c *Chain) learn(n *news) {
 	}
 }
 
-// learnHead takes in a block that a node calls the latest.
+// learnHead takes in a block that a node calls the latest; some know none for a
+// while.
 func (c *Chain) learnHead(b header) {
+	if b.Hash == (common.Hash{}) {
+		return
+	}
 	c.head.mu.Lock()
 	defer c.head.mu.Unlock()
 	c.head.number = uint64(b.Number)

@@ -91,14 +91,16 @@ func (r *relayer) isDry() bool {
 	return r.c.cfg.Now().Before(r.dryUntil)
 }
 
-func (r *relayer) setDry(dry bool) {
+// runDry leaves r out for a while, since it could not pay for a transaction; the
+// nonce of that is free again.
+func (r *relayer) runDry(nonce uint64) {
+	now := r.c.cfg.Now()
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if dry {
-		r.dryUntil = r.c.cfg.Now().Add(dryFor)
+	known := now.Before(r.dryUntil)
+	r.dryUntil, r.next = now.Add(dryFor), min(r.next, nonce)
+	r.mu.Unlock()
+	if !known {
 		r.c.cfg.Logger.Error("relayer cannot pay the gas: send it the chain's coin", "network", r.c.cfg.Network, "relayer", r.address.Hex())
-	} else {
-		r.dryUntil = time.Time{}
 	}
 }
 

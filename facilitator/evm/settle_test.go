@@ -256,6 +256,19 @@ func TestARelayerWithoutFundsIsLeftOut(t *testing.T) {
 	require.EqualValues(t, 20, r.received())
 }
 
+func TestPaymentsAreRefusedWhileNoRelayerCanPayTheGas(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *evm.Config, _ *devchain.Config) { c.Keys = []string{"0x" + fmt.Sprintf("%064x", 4242)} }).run()
+	p := r.pay(usdc, 1)
+	require.True(t, r.verify(p).IsValid, "nobody knows yet")
+	go func() { _, _ = r.service.Settle(t.Context(), p) }()
+	require.Eventually(t, func() bool { return !r.verify(r.pay(usdc, 1)).IsValid }, 5*time.Second, 10*time.Millisecond)
+	answer := r.settle(r.pay(usdc, 2))
+	require.Equal(t, x402.ReasonRelayerUnavailable, answer.ErrorReason)
+	require.Eventually(t, func() bool { return r.row(p).State == facilitator.Reserved }, 5*time.Second, 10*time.Millisecond,
+		"it waits for the relayer to be funded")
+}
+
 func TestBlocksOfTwoSecondsAreShared(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *evm.Config, d *devchain.Config) { d.BlockTime = 2 * time.Second; c.ReplaceAfter = time.Minute }).run()

@@ -78,6 +78,9 @@ func (c *Chain) Verify(ctx context.Context, t facilitator.Transfer) error {
 	if _, ok := c.assets[e.Asset]; !ok {
 		return c.refuseAsset(ctx, e.Asset)
 	}
+	if c.idlest() == nil {
+		return x402.Refuse(x402.ReasonRelayerUnavailable, "", "no relayer can pay the gas now; send the same payment again later")
+	}
 	if c.tooDear(c.fees()) {
 		return x402.Refuse(x402.ReasonRelayerUnavailable, "", "gas is dearer than this facilitator pays; send the same payment again later")
 	}

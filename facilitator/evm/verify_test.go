@@ -3,7 +3,12 @@ package evm_test
 import (
 	"context"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,4 +175,28 @@ func TestASignatureThatIsNotThePayersIsRefusedBeforeAnythingElse(t *testing.T) {
 	stranger := r.pay(usdc, 50)
 	r.mined(r.submit(r.dev.Accounts[6], devchain.TokenAddress, calldata(t, stranger)))
 	require.Equal(t, x402.ReasonEVMSignature, r.settle(resign(t, r.dev.Accounts[7].Key, stranger, stranger.Requirements)).ErrorReason)
+}
+
+func TestABrokenConnectionIsTriedOnceMore(t *testing.T) {
+	t.Parallel()
+	var proxy *httptest.Server
+	var requests atomic.Int64
+	r := newRig(t, func(c *evm.Config, _ *devchain.Config) {
+		proxy = httptest.NewUnstartedServer(nil)
+		c.URLs = []string{"http://" + proxy.Listener.Addr().String()}
+	})
+	node, err := url.Parse(r.dev.URL())
+	require.NoError(t, err)
+	forward := httputil.NewSingleHostReverseProxy(node)
+	proxy.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if requests.Add(1)%2 == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		forward.ServeHTTP(w, req)
+	})
+	proxy.Start()
+	t.Cleanup(proxy.Close)
+	for range 5 {
+		require.True(t, r.verify(r.pay(usdc, 1)).IsValid)
+	}
 }
