@@ -26,6 +26,7 @@ type flight struct {
 	raise   bool      // its fee is too low for the node
 	busy    bool      // somebody attends to it
 	doubts  int       // looks in a row that found no trace of it
+	lostAt  uint64    // newest block at the first of them
 	tries   int       // transactions that failed for reasons of gas
 }
 

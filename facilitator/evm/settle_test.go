@@ -181,6 +181,25 @@ func TestConfirmationsAreWaitedFor(t *testing.T) {
 	require.True(t, (<-done).Success)
 }
 
+func TestAFailureIsFinalOnlyAsDeepAsASuccess(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *evm.Config, _ *devchain.Config) { c.Confirmations, c.ReplaceAfter = 3, time.Minute }).run()
+	require.True(t, r.verify(r.pay(usdc, 1)).IsValid)
+	r.dev.SetMining(false)
+	p, done := r.pay(usdc, 9), make(chan x402.SettleResponse, 1)
+	go func() { done <- r.settle(p) }()
+	require.Eventually(t, func() bool { return r.unfinished(p) }, 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, r.dev.SetPaused(true)) // by a transaction with a higher tip, in the same block
+	time.Sleep(time.Second)                   // longer than any poll
+	require.Empty(t, done, "the block may be reorganised away")
+	require.NoError(t, r.dev.Mine(2))
+	answer := <-done
+	require.False(t, answer.Success)
+	require.NotEqual(t, x402.ReasonSettlementPending, answer.ErrorReason, answer.ErrorMessage)
+	require.Equal(t, facilitator.Failed, r.row(p).State)
+	require.Equal(t, r.row(p).Transactions[0].Hash, answer.Transaction, "the one that was reverted")
+}
+
 func TestAnAuthorizationThatExpiresBeforeItIsMinedFails(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil).run()

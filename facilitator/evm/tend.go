@@ -140,7 +140,7 @@ func (c *Chain) settledByAnother(ctx context.Context, f *flight, refusal error) 
 		c.finish(ctx, s.Confirm(seen.found.Transaction, seen.found.Block, c.cfg.Now()))
 	case seen.found != nil:
 		c.landed(f, *seen.found)
-	case seen.used && c.lost(f) >= giveUpAfter:
+	case seen.used && c.isLost(f, giveUpAfter):
 		c.finish(ctx, c.fail(f, refusal))
 	default:
 		c.lookLater(f, c.cfg.ResendAfter/2)
@@ -151,9 +151,25 @@ func (c *Chain) settledByAnother(ctx context.Context, f *flight, refusal error) 
 func (c *Chain) lost(f *flight) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if f.doubts == 0 {
+		f.lostAt = c.head.block()
+	}
 	f.doubts++
 	return f.doubts
 }
+
+// isLost counts one more look, and says whether enough of them agree on a loss
+// that is as deep in the chain as a success must be.
+func (c *Chain) isLost(f *flight, enough int) bool {
+	looks := c.lost(f)
+	c.mu.Lock()
+	since := f.lostAt
+	c.mu.Unlock()
+	return looks >= enough && c.isBuried(since)
+}
+
+// isBuried says whether a block has the configured confirmations.
+func (c *Chain) isBuried(block uint64) bool { return block+c.cfg.Confirmations-1 <= c.head.block() }
 
 // doubt notes that the chain could not be asked about f.
 func (c *Chain) doubt(ctx context.Context, f *flight) {
@@ -228,6 +244,9 @@ func (c *Chain) conclude(ctx context.Context, f *flight, found finding, latest h
 			}
 			return
 		case s.Transactions[i].Nonce != nonce: // given up earlier; another is on its way
+		case r.Status == 1 && !c.isBuried(uint64(r.Block)):
+			c.lookLater(f, c.cfg.ResendAfter/2)
+			return
 		case r.Status == 1:
 			c.finish(ctx, s.Fail(r.Tx.Hex(), x402.ReasonEVMTransferEvent, "", c.cfg.Now()))
 			return
@@ -240,7 +259,7 @@ func (c *Chain) conclude(ctx context.Context, f *flight, found finding, latest h
 	case isTrue(found.used):
 		c.settledByAnother(ctx, f, x402.Refuse(x402.ReasonEVMNonceUsed, "", "the authorization was used for another transfer, or cancelled"))
 	case uint64(latest.Timestamp) >= f.exact.Authorization.ValidBefore:
-		if c.lost(f) >= sureAfter {
+		if c.isLost(f, sureAfter) {
 			c.finish(ctx, s.Fail("", x402.ReasonEVMExpired, "it was not mined before it expired", c.cfg.Now()))
 			return
 		}
@@ -280,6 +299,8 @@ func (c *Chain) reverted(ctx context.Context, f *flight, r *receipt) {
 	switch {
 	case x402.ReasonOf(refusal, "") == x402.ReasonEVMNonceUsed:
 		c.settledByAnother(ctx, f, refusal)
+	case (refusal != nil || c.triesOf(f) >= maxTries) && !c.isBuried(uint64(r.Block)):
+		c.lookLater(f, c.cfg.ResendAfter/2)
 	case refusal != nil:
 		out := c.fail(f, refusal)
 		s := c.state(f)
