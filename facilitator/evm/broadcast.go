@@ -129,7 +129,8 @@ func (c *Chain) requeue(ctx context.Context, f *flight, why string) {
 }
 
 // replace signs the newest transaction of f again with a higher fee, stores it,
-// and sends it; if the fee cannot be higher, it is sent again as it is. All of its transactions have one nonce: one at most is mined.
+// and sends it; if the fee cannot be higher, it is sent again as it is. All of
+// its transactions have one nonce: one at most is mined.
 func (c *Chain) replace(ctx context.Context, f *flight) {
 	c.mu.Lock()
 	r, id := f.relayer, f.id

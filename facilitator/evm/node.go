@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
@@ -107,6 +109,9 @@ func (n *node) ask(ctx context.Context, e *endpoint, queries []*query) error {
 	for len(queries) > 0 {
 		some := queries[:min(len(queries), e.batch(n.now()))]
 		err := e.call(ctx, some)
+		if isBroken(err) {
+			err = e.call(ctx, some)
+		}
 		switch {
 		case len(some) > 1 && tooMany(some, err):
 			e.limit(len(some)/2, n.now())
@@ -117,6 +122,13 @@ func (n *node) ask(ctx context.Context, e *endpoint, queries []*query) error {
 		}
 	}
 	return nil
+}
+
+// isBroken says whether a connection ended before the answer, as one that was
+// kept open may at any time. It is safe to ask again: reading changes nothing,
+// and the same transaction twice is one transaction.
+func isBroken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // answered says whether err, if any, is the node's own answer.
