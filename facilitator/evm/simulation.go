@@ -40,7 +40,7 @@ var simulationCode = func() []byte {
 const (
 	maxTrials     = 64 // in one eth_call; EIP-3860 limits its size
 	maxTrialCalls = 4  // eth_calls under way at once
-	trialShare    = 16 // payments that wait before another eth_call goes beside one under way
+	trialShare    = 8  // payments that wait before another eth_call goes beside one under way
 )
 
 // trial is one payment to try; its fields are those of Simulation.Payment.

@@ -24,8 +24,8 @@ contract Simulation {
     struct Diagnosis {
         bool deployed; // the token has code
         bool supported; // the token answers authorizationState
-        bool used; // authorizationState before
-        uint256 balance; // of `from` before
+        bool used; // authorizationState: what reverted has not changed it
+        uint256 balance; // of `from`
         bytes32 separator; // DOMAIN_SEPARATOR
         bytes result; // what the call returned, or its revert data
         bytes name; // raw answer of name()
@@ -56,12 +56,9 @@ contract Trial {
     function run(Simulation.Payment calldata p) external {
         Simulation.Outcome memory o;
         Simulation.Diagnosis memory d;
-        bytes memory used;
         d.deployed = p.token.code.length > 0;
         if (d.deployed) {
-            used = ask(p.token, abi.encodeWithSignature("authorizationState(address,bytes32)", p.from, p.nonce));
             uint256 before = balanceOf(p.token, p.to);
-            d.balance = p.from == p.to ? before : balanceOf(p.token, p.from);
             uint256 gas = gasleft();
             (o.success, d.result) = limited(p.token, p.data);
             o.gas = gas - gasleft();
@@ -70,8 +67,10 @@ contract Trial {
         }
         bytes memory out = abi.encode(o);
         if (!o.success || o.received == 0) {
+            bytes memory used = ask(p.token, abi.encodeWithSignature("authorizationState(address,bytes32)", p.from, p.nonce));
             d.supported = used.length == 32;
             d.used = word(used) != 0;
+            d.balance = balanceOf(p.token, p.from);
             d.separator = bytes32(word(ask(p.token, abi.encodeWithSignature("DOMAIN_SEPARATOR()"))));
             d.name = ask(p.token, abi.encodeWithSignature("name()"));
             d.version = ask(p.token, abi.encodeWithSignature("version()"));
