@@ -173,6 +173,7 @@ func (c *Chain) finish(ctx context.Context, outcomes ...facilitator.Outcome) {
 	changed, err := c.cfg.Journal.FinishSettlements(ctx, outcomes)
 	if err != nil {
 		c.cfg.Logger.Error("the journal does not take the end of settlements", "count", len(outcomes), "error", err)
+		c.postpone(outcomes)
 		return
 	}
 	for i, o := range outcomes {
@@ -185,6 +186,17 @@ func (c *Chain) finish(ctx context.Context, outcomes ...facilitator.Outcome) {
 			})
 		} else { // somebody else finished it
 			c.refresh(ctx, o.ID)
+		}
+	}
+}
+
+// postpone has settlements whose outcome could not be stored looked into again.
+func (c *Chain) postpone(outcomes []facilitator.Outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range outcomes {
+		if f, ok := c.inFlight[o.ID]; ok {
+			f.lookAt = c.cfg.Now().Add(c.cfg.ResendAfter / 2)
 		}
 	}
 }
