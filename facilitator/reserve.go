@@ -2,6 +2,7 @@ package facilitator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -18,6 +19,9 @@ type reservation struct {
 // work on it, unless the journal knew the payment already.
 func (s *Service) reserve(ctx context.Context, chain Chain, t Transfer,
 	finish func(Settlement) (Settlement, error)) (Settlement, error) {
+	if s.limbo.isFull() {
+		return Settlement{}, errors.New("the journal takes no new settlements")
+	}
 	row, err := s.newSettlement(t)
 	if err != nil {
 		return Settlement{}, err
@@ -93,6 +97,10 @@ func (s *Service) panicked(v any) error {
 // than a journal takes to commit.
 const limboFor = 10 * time.Minute
 
+// maxLimbo bounds the settlements in limbo, of some kilobytes each: while a
+// journal can be read and not be written, every payment would add one.
+const maxLimbo = 4096
+
 // limbo holds the settlements that are, or may be, leased to this process
 // while nobody works on them: since the lease is renewed no other process would.
 type limbo struct {
@@ -112,6 +120,12 @@ func (l *limbo) add(row Settlement, now time.Time) {
 		l.rows = map[string]stranded{}
 	}
 	l.rows[row.ID] = stranded{row, now}
+}
+
+func (l *limbo) isFull() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.rows) >= maxLimbo
 }
 
 // take removes a settlement, and says whether it was there: whoever takes it
