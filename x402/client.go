@@ -46,9 +46,6 @@ type ClientConfig struct {
 	SupportedTimeout time.Duration // of one request; default 30 s
 	// SupportedTTL is how long an answer of /supported is kept; default 5 minutes.
 	SupportedTTL time.Duration
-	// PendingPause is the wait before a settlement that is pending is asked for
-	// once more; default 2 s.
-	PendingPause time.Duration
 }
 
 // Client is a [Facilitator] over HTTP. It is safe for concurrent use and never
@@ -82,7 +79,6 @@ func NewClient(c ClientConfig) (*Client, error) {
 		{&c.SettleTimeout, 90 * time.Second},
 		{&c.SupportedTimeout, 30 * time.Second},
 		{&c.SupportedTTL, 5 * time.Minute},
-		{&c.PendingPause, 2 * time.Second},
 	} {
 		if *d.value < 0 {
 			return nil, fmt.Errorf("x402: facilitator client: negative duration %s", *d.value)
@@ -117,31 +113,9 @@ func (c *Client) Verify(ctx context.Context, p Payment) (VerifyResponse, error) 
 // Settle implements [Facilitator]. Whatever was sent without a clear answer
 // returns an error that matches [ErrUnknownOutcome]; any other error means that
 // nothing was sent, or that it was turned down unread. A settlement that is
-// pending is asked for once more, with the same payment, after a pause.
+// pending ([ReasonSettlementPending]) is an answer: ask again with the same
+// payment.
 func (c *Client) Settle(ctx context.Context, p Payment) (SettleResponse, error) {
-	first, err := c.settle(ctx, p)
-	if err != nil || first.Success || !first.ErrorReason.Is(ReasonSettlementPending) {
-		return first, err
-	}
-	if sleep(ctx, c.config.PendingPause) != nil {
-		return first, nil
-	}
-	second, err := c.settle(ctx, p)
-	if err != nil || !second.Success && !reverted(second.ErrorReason) {
-		return first, nil // still pending, as far as is known
-	}
-	return second, nil
-}
-
-// reverted says whether r is news from the chain about a transaction. After a
-// pending answer nothing else counts as failure: a facilitator that merely
-// verifies again finds the nonce used or the balance gone, because it settled.
-func reverted(r Reason) bool {
-	return r.Is(ReasonInvalidTransaction) || r.Is(ReasonEVMTransferEvent) ||
-		strings.HasSuffix(string(ParseReason(string(r))), "transaction_failed")
-}
-
-func (c *Client) settle(ctx context.Context, p Payment) (SettleResponse, error) {
 	a, err := c.post(ctx, OperationSettle, c.config.SettleTimeout, p)
 	if err != nil {
 		return SettleResponse{}, err

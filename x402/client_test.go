@@ -52,9 +52,6 @@ func serve(t *testing.T, replies ...reply) *answers {
 
 func client(t testing.TB, config x402.ClientConfig) *x402.Client {
 	t.Helper()
-	if config.PendingPause == 0 {
-		config.PendingPause = time.Millisecond
-	}
 	c, err := x402.NewClient(config)
 	require.NoError(t, err)
 	return c
@@ -364,52 +361,12 @@ func TestNothingIsSentWithoutAuthorisation(t *testing.T) {
 
 const pending = `{"success":false,"errorReason":"settlement_pending","transaction":"0xfeed","network":"eip155:84532"}`
 
-func TestAPendingSettlementIsAskedForOnceMoreWithTheSamePayment(t *testing.T) {
+func TestAPendingSettlementIsAnAnswerWithItsHash(t *testing.T) {
 	t.Parallel()
-	refused := func(reason string) string {
-		return fmt.Sprintf(`{"success":false,"errorReason":%q,"transaction":"","network":""}`, reason)
-	}
-	for name, test := range map[string]struct {
-		second reply
-		reason x402.Reason // "" is success
-	}{
-		"confirmed":          {reply{status: 200, body: settledV2}, ""},
-		"still pending":      {reply{status: 200, body: pending}, x402.ReasonSettlementPending},
-		"reverted":           {reply{status: 200, body: refused("invalid_exact_evm_transaction_failed")}, x402.ReasonEVMTransactionFailed},
-		"reverted on Solana": {reply{status: 200, body: refused("invalid_exact_svm_transaction_failed")}, "invalid_exact_svm_transaction_failed"},
-		"verified anew":      {reply{status: 200, body: refused("invalid_exact_evm_nonce_already_used")}, x402.ReasonSettlementPending},
-		"simulated anew":     {reply{status: 400, body: refused("invalid_exact_evm_transaction_simulation_failed")}, x402.ReasonSettlementPending},
-		"balance gone":       {reply{status: 400, body: refused("insufficient_funds")}, x402.ReasonSettlementPending},
-		"lost":               {reply{status: 502}, x402.ReasonSettlementPending},
-	} {
-		server := serve(t, reply{status: 200, body: pending}, test.second)
-		s, err := client(t, x402.ClientConfig{URL: server.URL}).Settle(t.Context(), readPayment(t, paymentV2))
-		require.NoError(t, err, name)
-		assert.Equal(t, test.reason, s.ErrorReason, name)
-		assert.Equal(t, test.reason == "", s.Success, name)
-		require.Len(t, server.bodies, 2, name)
-		assert.Equal(t, server.bodies[0], server.bodies[1], name)
-		if s.ErrorReason == x402.ReasonSettlementPending {
-			assert.Equal(t, "0xfeed", s.Transaction, name)
-		}
-	}
-}
-
-func TestACallerThatStopsWaitingForAPendingSettlementGetsItsHash(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		network := transport(func(*http.Request) (*http.Response, error) {
-			asked++
-			return respond(200, pending, nil), nil
-		})
-		c, err := x402.NewClient(x402.ClientConfig{URL: "http://f", HTTP: &http.Client{Transport: network}})
-		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		s, err := c.Settle(ctx, readPayment(t, paymentV2))
-		require.NoError(t, err)
-		assert.Equal(t, "0xfeed", s.Transaction)
-		assert.Equal(t, 1, asked)
-	})
+	server := serve(t, reply{status: 200, body: pending})
+	s, err := client(t, x402.ClientConfig{URL: server.URL}).Settle(t.Context(), readPayment(t, paymentV2))
+	require.NoError(t, err)
+	assert.Equal(t, x402.ReasonSettlementPending, s.ErrorReason)
+	assert.Equal(t, "0xfeed", s.Transaction)
+	assert.Len(t, server.bodies, 1)
 }
