@@ -1,6 +1,7 @@
 package facilitator
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -97,7 +98,7 @@ func (s *Service) settle(ctx context.Context, chain Chain, t Transfer) (Settleme
 
 // resume answers for a settlement that the journal knows.
 func (s *Service) resume(ctx context.Context, chain Chain, t Transfer, row Settlement) (Settlement, error) {
-	if t.Prove != nil { // nobody else has asked who signed
+	if t.Prove != nil && !bytes.Equal(t.Payment.Payload.Payload, row.Payment.Payload.Payload) { // nobody else has asked who signed
 		if err := t.Prove(); err != nil {
 			return Settlement{}, err
 		}

@@ -19,19 +19,39 @@ import (
 // simulated; and that the relayers can pay for gas, of which it only warns. The
 // error says what to change.
 func (c *Chain) Check(ctx context.Context) error {
-	var errs []error
-	for i := range c.node.endpoints {
-		errs = append(errs, c.checkEndpoint(ctx, c.node.endpoints[i]))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := c.checkEndpoints(ctx); err != nil {
 		return err
 	}
+	var errs []error
 	for address, a := range c.assets {
 		errs = append(errs, c.checkAsset(ctx, address, a))
 	}
 	errs = append(errs, c.checkSimulation(ctx), c.checkRelayers(ctx))
 	return errors.Join(errs...)
 }
+
+// checkEndpoints refuses endpoints of another chain, and that none answers; of
+// one that is down while others answer it only warns.
+func (c *Chain) checkEndpoints(ctx context.Context) error {
+	var wrong, silent []error
+	for _, e := range c.node.endpoints {
+		switch err := c.checkEndpoint(ctx, e); {
+		case errors.Is(err, errOtherChain):
+			wrong = append(wrong, err)
+		case err != nil:
+			silent = append(silent, err)
+		}
+	}
+	if len(wrong) > 0 || len(silent) == len(c.node.endpoints) {
+		return errors.Join(append(wrong, silent...)...)
+	}
+	for _, err := range silent {
+		c.cfg.Logger.Warn("an endpoint is left out for now", "network", c.cfg.Network, "error", err)
+	}
+	return nil
+}
+
+var errOtherChain = errors.New("correct the URL or the network")
 
 func (c *Chain) checkEndpoint(ctx context.Context, e *endpoint) error {
 	var id hexutil.Big
@@ -43,7 +63,7 @@ func (c *Chain) checkEndpoint(ctx context.Context, e *endpoint) error {
 		return fmt.Errorf("evm: RPC URL %s of %s does not tell its chain ID: %w", e.host(), c.cfg.Network, q.err)
 	}
 	if id.ToInt().Cmp(c.chainID) != 0 {
-		return fmt.Errorf("evm: RPC URL %s is of chain %s, but is configured for %s: correct the URL or the network", e.host(), id.ToInt(), c.cfg.Network)
+		return fmt.Errorf("evm: RPC URL %s is of chain %s, but is configured for %s: %w", e.host(), id.ToInt(), c.cfg.Network, errOtherChain)
 	}
 	return nil
 }

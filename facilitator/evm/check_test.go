@@ -2,6 +2,7 @@ package evm_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -72,4 +73,20 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		require.ErrorContains(t, err, says)
 		require.NotContains(t, err.Error(), "0x1234", "keys are never printed")
 	}
+}
+
+func TestTheSelfCheckOnlyWarnsOfOneEndpointAmongOthers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	cfg := evm.Config{
+		Network: x402.BaseSepolia, URLs: []string{"http://127.0.0.1:1", r.dev.URL()}, Keys: []string{r.dev.Relayer.Key},
+		Journal: r.journal, Logger: slog.New(slog.DiscardHandler),
+	}
+	chain, err := evm.New(cfg)
+	require.NoError(t, err)
+	require.NoError(t, chain.Check(context.Background()))
+	cfg.URLs = cfg.URLs[:1]
+	chain, err = evm.New(cfg)
+	require.NoError(t, err)
+	require.ErrorContains(t, chain.Check(context.Background()), "does not answer")
 }

@@ -82,8 +82,10 @@ type Chain struct {
 	running  atomic.Bool
 	kick     chan struct{} // something was sent: look for its block
 
-	mu       sync.Mutex
-	inFlight map[string]*flight // by settlement ID
+	mu        sync.Mutex
+	inFlight  map[string]*flight // by settlement ID
+	attending int                // flights that are busy
+	idle      sync.Cond          // attending has become less
 }
 
 var _ facilitator.Chain = (*Chain)(nil)
@@ -106,6 +108,7 @@ func New(cfg Config) (*Chain, error) {
 		cfg: cfg, chainID: new(big.Int).SetUint64(id), checker: x402evm.Checker{Recover: recoverNative, MinValidity: cfg.MinValidity},
 		kick: make(chan struct{}, 1), inFlight: map[string]*flight{},
 	}
+	c.idle.L = &c.mu
 	c.signer = types.LatestSignerForChainID(c.chainID)
 	c.trials = batch.New(maxTrials, maxTrialCalls, c.try)
 	c.trials.Share = trialShare

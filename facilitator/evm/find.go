@@ -15,7 +15,7 @@ import (
 
 const (
 	findBlocks = 10_000 // how far back a used authorization is looked for
-	findChunk  = 2_000  // blocks in one eth_getLogs, which nodes limit
+	findChunk  = 500    // blocks in one eth_getLogs, which nodes limit
 	lookAgain  = 500 * time.Millisecond
 )
 

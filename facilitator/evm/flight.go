@@ -30,12 +30,6 @@ type flight struct {
 	tries   int       // transactions that failed for reasons of gas
 }
 
-// landing is where a flight's transfer was seen.
-type landing struct {
-	facilitator.Found
-	depth uint64 // block at which it is deep enough
-}
-
 // Settle implements [facilitator.Chain]. Without [Chain.Run] nobody looks for
 // the transaction in new blocks, and it waits for ctx to end.
 func (c *Chain) Settle(ctx context.Context, s facilitator.Settlement) (facilitator.Settlement, error) {
@@ -47,7 +41,7 @@ func (c *Chain) Settle(ctx context.Context, s facilitator.Settlement) (facilitat
 		return s, err
 	}
 	if fresh {
-		c.attend(context.WithoutCancel(ctx), f, c.launch)
+		c.attend(f, c.launch)
 	}
 	select {
 	case <-f.done:
@@ -99,23 +93,6 @@ func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight,
 func (c *Chain) reread(s facilitator.Settlement) (*x402evm.Exact, error) {
 	checker := x402evm.Checker{MinValidity: time.Nanosecond}
 	return checker.CheckUnsigned(s.Payment, s.ValidBefore.Add(-time.Second))
-}
-
-// attend has work done on f, unless some is being done: while the chain or the
-// journal is slow, f does not wait for them twice.
-func (c *Chain) attend(ctx context.Context, f *flight, work func(context.Context, *flight)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f.busy {
-		return
-	}
-	f.busy = true
-	go func() {
-		work(ctx, f)
-		c.mu.Lock()
-		f.busy = false
-		c.mu.Unlock()
-	}()
 }
 
 // launch sends a reserved settlement by the relayer with the least to do.

@@ -2,7 +2,6 @@ package evm
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -42,7 +41,10 @@ func (c *Chain) follow(ctx context.Context) {
 				return
 			}
 		}
-		if err := f.look(ctx); err != nil && ctx.Err() == nil {
+		round, cancel := context.WithTimeout(ctx, roundFor)
+		err := f.look(round)
+		cancel()
+		if err != nil && ctx.Err() == nil {
 			c.cfg.Logger.Warn("the chain cannot be followed", "network", c.cfg.Network, "error", err)
 		}
 		timer.Reset(f.interval())
@@ -200,30 +202,6 @@ func (f *follower) note(fl *flight) {
 	f.pace += (took - f.pace) / 8
 }
 
-// sent says whether tx is one of f's own.
-func (c *Chain) sent(f *flight, tx common.Hash) bool {
-	for _, t := range c.state(f).Transactions {
-		if common.HexToHash(t.Hash) == tx {
-			return true
-		}
-	}
-	return false
-}
-
-// landed takes in that f's transfer is in a block. It is final if no further
-// confirmations are wanted.
-func (c *Chain) landed(f *flight, found facilitator.Found) (facilitator.Outcome, bool) {
-	depth := found.Block + c.cfg.Confirmations - 1
-	if c.cfg.Confirmations > 1 && c.head.block() < depth {
-		c.mu.Lock()
-		f.mined, f.doubts = &landing{found, depth}, 0
-		c.mu.Unlock()
-		return facilitator.Outcome{}, false
-	}
-	s := c.state(f)
-	return s.Confirm(found.Transaction, found.Block, c.cfg.Now()), true
-}
-
 // lookIntoPassed has those looked into whose nonce was used up without their
 // event: they were reverted, or something else took the nonce.
 func (c *Chain) lookIntoPassed(missed []*flight, counts []hexutil.Uint64) {
@@ -236,57 +214,4 @@ func (c *Chain) lookIntoPassed(missed []*flight, counts []hexutil.Uint64) {
 			}
 		}
 	}
-}
-
-// deepen confirms the flights that are deep enough now and still there.
-func (c *Chain) deepen(ctx context.Context, number uint64) {
-	var seenIn []string // transactions, as they were when the flights were listed
-	deep := c.flights(func(f *flight) bool {
-		if f.mined == nil || f.mined.depth > number {
-			return false
-		}
-		seenIn = append(seenIn, f.mined.Transaction)
-		return true
-	})
-	if len(deep) == 0 {
-		return
-	}
-	receipts := make([]*receipt, len(deep))
-	queries := make([]*query, len(deep))
-	for i, tx := range seenIn {
-		queries[i] = &query{method: "eth_getTransactionReceipt", args: []any{tx}, result: &receipts[i]}
-	}
-	if err := c.node.read(ctx, queries...); err != nil {
-		c.cfg.Logger.Warn("confirmations cannot be checked", "network", c.cfg.Network, "error", err)
-		return
-	}
-	var outcomes []facilitator.Outcome
-	for i, f := range deep {
-		r := receipts[i]
-		switch {
-		case r == nil || r.Status != 1 || !pays(f.exact, r.Logs, c.sent(f, r.Tx)):
-			c.mu.Lock() // reorganised away: wait for it to come back, and send it again
-			f.mined, f.lookAt = nil, time.Time{}
-			c.mu.Unlock()
-		default: // in the same block, or in another after a reorganisation
-			if o, final := c.landed(f, facilitator.Found{Transaction: r.Tx.Hex(), Block: uint64(r.Block)}); final {
-				outcomes = append(outcomes, o)
-			}
-		}
-	}
-	c.finish(ctx, outcomes...)
-}
-
-// Run implements [facilitator.Chain]: it follows the chain, looks into what
-// makes no progress, and takes over what a crash left, until ctx ends.
-func (c *Chain) Run(ctx context.Context) error {
-	if !c.running.CompareAndSwap(false, true) {
-		return errRunning
-	}
-	defer c.running.Store(false)
-	var wg sync.WaitGroup
-	wg.Go(func() { c.follow(ctx) })
-	wg.Go(func() { c.tend(ctx) })
-	wg.Wait()
-	return nil
 }

@@ -39,11 +39,15 @@ type news struct {
 	queries []*query
 	block   header
 	tip     hexutil.Big
+	price   hexutil.Big // in place of the tip where there is no EIP-1559
 	counts  map[*relayer]*hexutil.Uint64
 }
 
-// newsTip is the place of the tip among the queries, which alone may fail.
-const newsTip = 1
+// The places among the queries of those that may fail.
+const (
+	newsTip   = 1
+	newsPrice = 2
+)
 
 // staleNews lists what to ask; nothing while the last news is fresh.
 func (c *Chain) staleNews() *news {
@@ -61,6 +65,7 @@ func (c *Chain) newNews() *news {
 	n.queries = []*query{
 		{method: "eth_getBlockByNumber", args: []any{"latest", false}, result: &n.block},
 		{method: "eth_maxPriorityFeePerGas", result: &n.tip, spare: true},
+		{method: "eth_gasPrice", result: &n.price, spare: true},
 	}
 	for _, r := range c.relayers {
 		count := new(hexutil.Uint64)
@@ -79,6 +84,9 @@ func (c *Chain) learn(n *news) {
 	c.head.at = c.cfg.Now()
 	if c.head.tip == nil || n.queries[newsTip].err == nil {
 		c.head.tip = n.tip.ToInt()
+	}
+	if n.block.BaseFee == nil && n.queries[newsPrice].err == nil {
+		c.head.tip = n.price.ToInt()
 	}
 	c.head.mu.Unlock()
 	c.learnHead(n.block)

@@ -119,6 +119,8 @@ func (r *relayer) floor() uint64 {
 
 // submit is the work of the lane: sign and store, then send.
 func (r *relayer) submit(ctx context.Context, flights []*flight) ([]struct{}, error) {
+	ctx, cancel := context.WithTimeout(ctx, roundFor)
+	defer cancel()
 	c := r.c
 	byID, ids := make(map[string]*flight, len(flights)), make([]string, len(flights))
 	for i, f := range flights {
