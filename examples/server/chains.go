@@ -38,6 +38,7 @@ func openChains(ctx context.Context, c config, journal facilitator.Journal, log 
 	for _, cc := range c.chains {
 		chain, err := evm.New(evm.Config{
 			Network: cc.network, URLs: cc.urls, Keys: c.keys, Journal: journal, Confirmations: c.confirmations, Logger: log,
+			MaxGas: c.maxGas, MaxFeePerGas: c.maxFeePerGas,
 		})
 		if err != nil {
 			return nil, err

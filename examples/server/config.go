@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"strings"
 
@@ -23,6 +24,8 @@ type config struct {
 	allowPayTo    []string
 	token         string
 	confirmations uint64
+	maxGas        uint64   // of one settlement; 0: the default of facilitator/evm
+	maxFeePerGas  *big.Int // in wei; nil: no limit
 }
 
 // chainConfig is one network and its JSON-RPC endpoints.
@@ -34,7 +37,7 @@ type chainConfig struct {
 // readConfig reads the command line, over what getenv says.
 func readConfig(args []string, getenv func(string) string, usage io.Writer) (config, error) {
 	var c config
-	var evm, keys, allow string
+	var evm, keys, allow, maxFee string
 	f := flag.NewFlagSet("server", flag.ContinueOnError)
 	f.SetOutput(usage)
 	text := func(to *string, name, variable, value, help string) {
@@ -53,6 +56,8 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 	text(&allow, "allow-pay-to", "V402_ALLOW_PAY_TO", "", "comma list of the only recipients to settle for")
 	text(&c.token, "token", "V402_TOKEN", "", "bearer token that POST /verify and POST /settle ask for")
 	f.Uint64Var(&c.confirmations, "confirmations", 0, "blocks that make a settlement final; 0: as is usual on the network")
+	f.Uint64Var(&c.maxGas, "max-gas", 0, "gas that one settlement may take; 0: 300,000")
+	text(&maxFee, "max-fee-per-gas", "V402_MAX_FEE_PER_GAS", "", "wei that a unit of gas may cost; a dearer chain is waited out")
 	if err := f.Parse(args); err != nil {
 		return config{}, err
 	}
@@ -62,6 +67,13 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 	var err error
 	if c.chains, err = parseChains(evm); err != nil {
 		return config{}, err
+	}
+	if maxFee != "" {
+		wei, err := x402.ParseAtomic(maxFee)
+		if err != nil || wei.IsZero() {
+			return config{}, fmt.Errorf("V402_MAX_FEE_PER_GAS: %q is not a whole number of wei above 0", maxFee)
+		}
+		c.maxFeePerGas = wei.Big()
 	}
 	c.keys, c.allowPayTo = list(keys), list(allow)
 	return c, c.check()

@@ -267,6 +267,7 @@ func TestAConfigThatCannotWorkIsRefusedInWords(t *testing.T) {
 		"is neither a CAIP-2 network":               {"-evm", "mainnet=http://127.0.0.1:1"},
 		"is not memory:, sqlite:PATH or postgres":   {"-store", "mysql://x"},
 		"flag provided but not defined":             {"-port", "1"},
+		`"0.5" is not a whole number of wei`:        {"-max-fee-per-gas", "0.5"},
 		`unexpected argument "serve"`:               {"serve"},
 		"does not answer":                           {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"},
 		"relayer key 1: it is not 32 bytes in hexa": {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "secret"},
