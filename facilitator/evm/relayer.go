@@ -122,6 +122,17 @@ func (r *relayer) submit(ctx context.Context, flights []*flight) ([]struct{}, er
 	ctx, cancel := context.WithTimeout(ctx, roundFor)
 	defer cancel()
 	c := r.c
+	done := make([]struct{}, len(flights))
+	flights, held, err := c.afford(ctx, flights)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range held {
+		c.lookLater(f, holdFor)
+	}
+	if len(flights) == 0 {
+		return done, nil
+	}
 	byID, ids := make(map[string]*flight, len(flights)), make([]string, len(flights))
 	for i, f := range flights {
 		byID[f.id], ids[i] = f, f.id
@@ -150,7 +161,7 @@ func (r *relayer) submit(ctx context.Context, flights []*flight) ([]struct{}, er
 		c.refresh(ctx, id)
 	}
 	c.broadcast(ctx, sent)
-	return make([]struct{}, len(flights)), nil
+	return done, nil
 }
 
 // submitted notes what the journal now holds.

@@ -3,7 +3,9 @@ package evm_test
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,4 +336,32 @@ func aggregate(calls ...[]byte) []byte {
 		list = append(list, call{devchain.TokenAddress, false, c})
 	}
 	return packAggregate(list)
+}
+
+func TestAPayerWhoSignsMoreThanHeHasDoesNotBurnTheRelayersGas(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil).run()
+	require.NoError(t, r.dev.Mint(r.dev.Poor.Address, big.NewInt(35)))
+	q := usdc.Requirements(x402.NewAmount(10), r.dev.PayTo.Address.Hex())
+	var paid, refused, burned atomic.Int64
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			switch answer := r.settle(r.payAs(r.dev.Poor, q, time.Now())); {
+			case answer.Success:
+				paid.Add(1)
+			default:
+				require.Equal(t, x402.ReasonEVMInsufficientFunds, answer.ErrorReason, answer.ErrorMessage)
+				refused.Add(1)
+				if answer.Transaction != "" {
+					burned.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 3, paid.Load())
+	require.EqualValues(t, 37, refused.Load())
+	require.Zero(t, burned.Load(), "no transaction was sent to be reverted")
+	require.EqualValues(t, 30, r.received())
 }
