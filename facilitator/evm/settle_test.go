@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator"
@@ -88,11 +89,18 @@ func TestAnAuthorizationSubmittedWhileOursWaitsCountsAsSettled(t *testing.T) {
 	require.EqualValues(t, 501, r.received())
 }
 
-// unfinished says whether p has been handed to the chain.
+// unfinished says whether the transaction for p has been sent and waits.
 func (r *rig) unfinished(p x402.Payment) bool {
 	id, _ := p.Identity()
 	s, err := r.journal.SettlementByKey(context.Background(), id.String())
-	return err == nil && s.State == facilitator.Submitted
+	if err != nil || s.State != facilitator.Submitted {
+		return false
+	}
+	client, err := ethclient.Dial(r.dev.URL())
+	require.NoError(r.t, err)
+	defer client.Close()
+	_, pending, err := client.TransactionByHash(context.Background(), common.HexToHash(s.Transaction))
+	return err == nil && pending
 }
 
 func TestANonceUsedForAnotherTransferIsNoPayment(t *testing.T) {
