@@ -2,6 +2,10 @@ package evm
 
 import (
 	"context"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/x402"
@@ -12,14 +16,12 @@ import (
 // would still take it.
 func (c *Chain) reconsider(ctx context.Context, f *flight) {
 	given := c.state(f).Transactions // given up, but any of them may have been mined after all
-	if len(given) > 0 {
-		landed, err := c.landedEarlier(ctx, f, given)
-		if err != nil {
-			c.doubt(ctx, f)
-		}
-		if err != nil || landed {
-			return
-		}
+	landed, dead, err := c.landedEarlier(ctx, f, given)
+	if err != nil {
+		c.doubt(ctx, f)
+	}
+	if err != nil || landed {
+		return
 	}
 	o, err := c.trials.Do(ctx, trialOf(f.exact))
 	if err != nil {
@@ -34,33 +36,49 @@ func (c *Chain) reconsider(ctx context.Context, f *flight) {
 		c.launch(ctx, f)
 	case reason == x402.ReasonEVMNonceUsed:
 		c.settledByAnother(ctx, f, refusal)
-	case len(given) > 0 && reason != x402.ReasonEVMExpired:
+	case reason != x402.ReasonEVMExpired && !(dead && (len(given) == 0 || c.isLost(f, sureAfter))):
 		c.lookLater(f, c.cfg.ResendAfter) // until it expires one of them may still move the money
 	default:
 		c.finish(ctx, c.fail(f, refusal))
 	}
 }
 
-// landedEarlier looks for a transaction of f that was given up and mined.
-func (c *Chain) landedEarlier(ctx context.Context, f *flight, given []facilitator.Transaction) (bool, error) {
+// landedEarlier looks for a transaction of f that was given up and mined. They
+// are dead if none of them can be mined any more, since their nonces are used.
+func (c *Chain) landedEarlier(ctx context.Context, f *flight, given []facilitator.Transaction) (landed, dead bool, err error) {
+	if len(given) == 0 {
+		return false, true, nil
+	}
 	receipts := make([]*receipt, len(given))
-	queries := make([]*query, len(given))
+	counts := make([]hexutil.Uint64, len(given))
+	var queries []*query
 	for i, t := range given {
-		queries[i] = &query{method: "eth_getTransactionReceipt", args: []any{t.Hash}, result: &receipts[i]}
+		var tx types.Transaction
+		if err := tx.UnmarshalBinary(t.Raw); err != nil {
+			return false, false, fmt.Errorf("evm: decode transaction: %w", err)
+		}
+		sender, err := types.Sender(c.signer, &tx)
+		if err != nil {
+			return false, false, fmt.Errorf("evm: sender of a transaction: %w", err)
+		}
+		queries = append(queries,
+			&query{method: "eth_getTransactionReceipt", args: []any{t.Hash}, result: &receipts[i]},
+			&query{method: "eth_getTransactionCount", args: []any{sender, "latest"}, result: &counts[i]})
 	}
 	if err := c.node.read(ctx, queries...); err != nil {
-		return false, err
+		return false, false, err
 	}
-	for _, r := range receipts {
-		if r == nil || r.Status != 1 || !pays(f.exact, r.Logs, true) {
-			continue
+	dead = true
+	for i, r := range receipts {
+		if r != nil && r.Status == 1 && pays(f.exact, r.Logs, true) {
+			if o, final := c.landed(f, facilitator.Found{Transaction: r.Tx.Hex(), Block: uint64(r.Block)}); final {
+				c.finish(ctx, o)
+			}
+			return true, false, nil
 		}
-		if o, final := c.landed(f, facilitator.Found{Transaction: r.Tx.Hex(), Block: uint64(r.Block)}); final {
-			c.finish(ctx, o)
-		}
-		return true, nil
+		dead = dead && uint64(counts[i]) > given[i].Nonce
 	}
-	return false, nil
+	return false, dead, nil
 }
 
 // settledByAnother ends a flight whose authorization was used: confirmed if the
