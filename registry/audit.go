@@ -1,0 +1,24 @@
+package registry
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// AuditEntry says who did what to what, and when. Entries are never changed.
+type AuditEntry struct {
+	ID      int64
+	At      time.Time
+	Actor   string          // such as "platform:7" or "admin:alice"
+	Action  string          // such as "contract.revoke" or "secrets.read"
+	Subject string          // such as "contract:0xab" or "platform:7"
+	Detail  json.RawMessage // a JSON object, or nil; never a secret
+}
+
+// AuditFilter selects entries; zero fields select all.
+type AuditFilter struct {
+	Actor    string
+	Action   string
+	Subject  string
+	From, To time.Time // At in [From, To)
+}

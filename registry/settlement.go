@@ -1,0 +1,85 @@
+package registry
+
+import "time"
+
+// SettlementMode is how obligations become transfers.
+type SettlementMode string
+
+// The modes.
+const (
+	Bilateral    SettlementMode = "bilateral"    // one document for each pair of platforms
+	Multilateral SettlementMode = "multilateral" // positions of all platforms, matched with few transfers
+)
+
+// SettlementStatus is where a settlement stands: issued → paid → confirmed;
+// issued or paid → disputed → issued or cancelled.
+type SettlementStatus string
+
+// The statuses of a settlement. A draft is the result of a dry run and is not
+// stored.
+const (
+	SettlementDraft     SettlementStatus = "draft"
+	SettlementIssued    SettlementStatus = "issued"
+	SettlementPaid      SettlementStatus = "paid"
+	SettlementConfirmed SettlementStatus = "confirmed"
+	SettlementDisputed  SettlementStatus = "disputed"
+	SettlementCancelled SettlementStatus = "cancelled"
+)
+
+// Run is one netting of all that is pending. Documents that were issued together
+// share it; its lines are the royalties with its RunID.
+type Run struct {
+	ID       int64
+	Mode     SettlementMode
+	Currency string    // "USD"
+	From, To time.Time // takes what is pending with DueAt before To: late reports and what was carried forward are older than From
+	IssuedAt time.Time
+	IssuedBy string // an admin
+}
+
+// Settlement is one document: the payer owes the payee Net. What is beside the
+// statuses, times, reference and reason never changes once it is issued.
+type Settlement struct {
+	ID          int64
+	Run         Run // RunID and what the run says
+	PayerID     int64
+	PayerName   string
+	PayeeID     int64
+	PayeeName   string
+	Gross       Money // what the payer owed the payee; in a multilateral transfer the amount
+	Counter     Money // what the payee owed the payer; in a multilateral transfer 0
+	Net         Money // Gross - Counter, not negative
+	Lines       int64 // how many royalties; in a multilateral transfer 0: its lines are those of the run
+	Status      SettlementStatus
+	Reference   string // the payer's, such as a transfer's number or a transaction hash
+	Reason      string // of the dispute or cancellation
+	PaidAt      time.Time
+	ConfirmedAt time.Time
+	DisputedAt  time.Time
+	CancelledAt time.Time
+	UpdatedAt   time.Time
+}
+
+// Owed is the sum of what one platform owes another, adjustments included.
+type Owed struct {
+	SellerID int64
+	OriginID int64
+	Amount   Money // may be negative where adjustments prevail
+	Count    int64
+}
+
+// Netting is what an issue makes of the sums.
+type Netting struct {
+	Settlements []Settlement
+	Carried     [][2]int64 // pairs (in either order) whose royalties stay pending for a later run
+}
+
+// SettlementFilter selects settlements; zero fields select all.
+type SettlementFilter struct {
+	PartyID  int64 // payer or payee
+	PayerID  int64
+	PayeeID  int64
+	RunID    int64
+	Status   SettlementStatus
+	From, To time.Time // Run.IssuedAt in [From, To)
+}
