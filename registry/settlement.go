@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // SettlementMode is how obligations become transfers.
 type SettlementMode string
@@ -38,7 +41,7 @@ type Run struct {
 }
 
 // Settlement is one document: the payer owes the payee Net. What is beside the
-// statuses, times, reference and reason never changes once it is issued.
+// statuses, times, reference, reason and payment never changes once it is issued.
 type Settlement struct {
 	ID          int64
 	Run         Run // RunID and what the run says
@@ -49,10 +52,12 @@ type Settlement struct {
 	Gross       Money // what the payer owed the payee; in a multilateral transfer the amount
 	Counter     Money // what the payee owed the payer; in a multilateral transfer 0
 	Net         Money // Gross - Counter, not negative
-	Lines       int64 // how many royalties; in a multilateral transfer 0: its lines are those of the run
+	Lines       int64 // how many royalties its statement lists
 	Status      SettlementStatus
-	Reference   string // the payer's, such as a transfer's number or a transaction hash
-	Reason      string // of the dispute or cancellation
+	Reference   string          // the payer's, such as a transfer's number or a transaction hash
+	Reason      string          // of the dispute, or of what resolved it
+	PaymentKey  string          // identity of the x402 payment that pays it, or tries to; empty if none
+	Payment     json.RawMessage // that payment, an x402.Payment
 	PaidAt      time.Time
 	ConfirmedAt time.Time
 	DisputedAt  time.Time

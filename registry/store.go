@@ -115,43 +115,49 @@ type MirrorStore interface {
 // SettlementStore keeps the netting of royalties. Pending royalties are those
 // whose status is pending and whose DueAt is before a time, however old: late
 // reports and what was carried forward are among them. Sums are made by the
-// database and never row by row here.
+// database and never row by row here. The journal of a facilitator, which the
+// same type may be, has settlements of its own: hence the longer names.
 type SettlementStore interface {
-	// OwedSums returns the sums of pending royalties by (seller, origin), in that
-	// order. It changes nothing: for a dry run.
-	OwedSums(ctx context.Context, before time.Time) ([]Owed, error)
+	// OwedSums returns what a run would net: the sums of royalties that are
+	// pending before run.To, by (seller, origin) and in that order. live are the
+	// documents, not cancelled, of earlier runs with the same From, To and
+	// Currency. It changes nothing: for a dry run.
+	OwedSums(ctx context.Context, run Run) (owed []Owed, live []Settlement, err error)
 
 	// IssueSettlements marks what is pending as settling in a new run, lets net
 	// make documents of the sums over exactly that, gives back what is carried,
-	// and stores the run and its documents, with IDs, and the trail. Where a
-	// document is born confirmed, its royalties are paid at once; a multilateral
-	// run's are when all its documents are confirmed, even if it has none. If
-	// there is nothing to settle, nothing is stored and the run returned has ID 0.
+	// and stores the run and its documents, with IDs, and the trail. Royalties
+	// between platforms whose document is born confirmed are paid at once; a
+	// multilateral run's are when all its documents are confirmed, even if it has
+	// none. If nothing is netted, nothing is stored and the run returned has ID 0.
 	// Royalties marked in one run are in no other: a second issue at the same time
-	// waits or finds them gone. An error of net is returned as it is and undoes
-	// everything. The sums given to net are those that OwedSums would return.
-	IssueSettlements(ctx context.Context, run Run, net func([]Owed) (Netting, error), trail func(Run, []Settlement) Trail) (Run, []Settlement, error)
+	// waits. An error of net is returned as it is and undoes everything. Net is
+	// given what OwedSums would return.
+	IssueSettlements(ctx context.Context, run Run, net func(owed []Owed, live []Settlement) (Netting, error),
+		trail func(Run, []Settlement) Trail) (Run, []Settlement, error)
 
-	// UpdateSettlement lets change alter status, reference, reason and times of
-	// one document, and moves its royalties along: confirmed → paid; a bilateral
-	// document cancelled → pending again, in no run. In a multilateral run the
-	// royalties are paid when every document is confirmed, and cancelling one
-	// alone is store.ErrConflict: see UpdateRun. The lines of a cancelled document
-	// remain listed.
+	// UpdateSettlement lets change alter status, reference, reason, times and
+	// payment of one document, and moves its royalties along: confirmed → paid; a
+	// bilateral document cancelled → pending again, in no run. In a multilateral
+	// run the royalties are paid when every document is confirmed, and cancelling
+	// one alone is store.ErrConflict: see UpdateRun. The lines of a cancelled
+	// document remain listed. An error of change is returned as it is and undoes
+	// everything.
 	UpdateSettlement(ctx context.Context, id int64, change func(*Settlement) (Trail, error)) (Settlement, error)
 
-	// UpdateRun does the same with all documents of a run: to cancel them, which
-	// makes all the royalties of the run pending again.
+	// UpdateRun does the same with all documents of a run, which change must not
+	// reorder: to cancel them, which makes the royalties of the run pending again.
 	UpdateRun(ctx context.Context, runID int64, change func([]Settlement) (Trail, error)) ([]Settlement, error)
 
-	Settlement(ctx context.Context, id int64) (Settlement, error)
-	Settlements(ctx context.Context, f SettlementFilter, page PageOptions) (List[Settlement], error)
-	Run(ctx context.Context, id int64) (Run, error)
+	PlatformSettlement(ctx context.Context, id int64) (Settlement, error)
+	PlatformSettlements(ctx context.Context, f SettlementFilter, page PageOptions) (List[Settlement], error)
+	SettlementRun(ctx context.Context, id int64) (Run, error)
 
 	// SettlementLines returns up to limit royalties of a document with an ID above
 	// after, the oldest first: those between payer and payee, in both directions;
 	// in a multilateral run those of the run that have payer or payee on either
-	// side. A cancelled document lists what it had.
+	// side. They are as they were issued, except for their status; a cancelled
+	// document lists what it had.
 	SettlementLines(ctx context.Context, id int64, after int64, limit int) ([]Royalty, error)
 }
 
