@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 )
@@ -87,4 +88,42 @@ type SettlementFilter struct {
 	RunID    int64
 	Status   SettlementStatus
 	From, To time.Time // Run.IssuedAt in [From, To)
+}
+
+// Refusals of steps that the other party takes, and of those that must wait.
+var (
+	ErrNotPayer        = &Error{Forbidden, "Only the paying platform can do this"}
+	ErrNotPayee        = &Error{Forbidden, "Only the paid platform can do this"}
+	ErrPaymentUnderWay = &Error{State, "A payment of this settlement is under way"}
+)
+
+// Settlement returns one that p pays or is paid; ErrSettlementUnknown for any other.
+func (s *Service) Settlement(ctx context.Context, p Platform, id int64) (Settlement, error) {
+	d, err := s.AnySettlement(ctx, id)
+	if err == nil && !d.Party(p.ID) {
+		return Settlement{}, ErrSettlementUnknown
+	}
+	return d, err
+}
+
+// AnySettlement returns one, for an admin.
+func (s *Service) AnySettlement(ctx context.Context, id int64) (Settlement, error) {
+	d, err := s.store.PlatformSettlement(ctx, id)
+	return d, settlementError(err)
+}
+
+// Settlements lists those that p pays or is paid, whatever f says.
+func (s *Service) Settlements(ctx context.Context, p Platform, f SettlementFilter, page PageOptions) (List[Settlement], error) {
+	f.PartyID = p.ID
+	return s.store.PlatformSettlements(ctx, f, page)
+}
+
+// AllSettlements lists settlements for an admin.
+func (s *Service) AllSettlements(ctx context.Context, f SettlementFilter, page PageOptions) (List[Settlement], error) {
+	return s.store.PlatformSettlements(ctx, f, page)
+}
+
+// Party says whether a platform pays d or is paid by it.
+func (d *Settlement) Party(platformID int64) bool {
+	return platformID != 0 && (d.PayerID == platformID || d.PayeeID == platformID)
 }
