@@ -22,3 +22,17 @@ type AuditFilter struct {
 	Subject  string
 	From, To time.Time // At in [From, To)
 }
+
+// audited is the trail of one entry.
+func audited(at time.Time, actor, action, subject string, detail json.RawMessage) Trail {
+	return Trail{Audit: []AuditEntry{{At: at, Actor: actor, Action: action, Subject: subject, Detail: detail}}}
+}
+
+// detail is the JSON of what an entry adds.
+func detail(of map[string]any) json.RawMessage {
+	j, err := json.Marshal(of)
+	if err != nil {
+		panic(err) // texts and numbers of ours
+	}
+	return j
+}

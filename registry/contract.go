@@ -20,6 +20,7 @@ type Contract struct {
 	MetadataCID  string
 	PlatformID   int64
 	PlatformName string // read from the platform
+	Suspended    bool   // its platform is not active; read from the platform
 	Status       ContractStatus
 	Terms        *Terms // nil without royalty terms
 	RegisteredAt time.Time
@@ -57,11 +58,11 @@ type ContractFilter struct {
 
 // Publication is a work: all contracts with one IPFS hash.
 type Publication struct {
-	IPFSHash        string
-	TotalContracts  int64
-	ActiveContracts int64
-	RevokedContract int64
-	Platforms       int64
-	FirstRegistered time.Time
-	LastRegistered  time.Time
+	IPFSHash         string
+	TotalContracts   int64
+	ActiveContracts  int64
+	RevokedContracts int64
+	Platforms        int64
+	FirstRegistered  time.Time
+	LastRegistered   time.Time
 }

@@ -81,6 +81,19 @@ func (e *HashesTakenError) Error() string {
 	return "contract hashes already exist: " + strings.Join(e.Hashes, ", ")
 }
 
+// ContractInactiveError is what [Store.AddSales] returns if a contract is not
+// active any more. errors.Is(err, store.ErrConflict) holds.
+type ContractInactiveError struct {
+	Index int // of the sale in the call
+}
+
+func (e *ContractInactiveError) Error() string {
+	return fmt.Sprintf("sale %d: the contract is not active", e.Index)
+}
+
+// Unwrap implements the convention of package errors.
+func (e *ContractInactiveError) Unwrap() error { return store.ErrConflict }
+
 // ValidationError lists what was wrong with an input, by field. Nothing was
 // changed. Its message on the surface is "Validation failed", status 422.
 type ValidationError struct {
@@ -115,10 +128,38 @@ func (f *faults) add(field, message string) {
 // follows from the first.
 func (f faults) has(field string) bool { return len(f[field]) > 0 }
 
+// clone keeps the input that was decoded as it is: it may be used again.
+func (f faults) clone() faults {
+	c := make(faults, len(f))
+	for field, messages := range f {
+		c[field] = slices.Clone(messages)
+	}
+	return c
+}
+
 // err is nil if nothing is wrong.
 func (f faults) err() error {
 	if len(f) == 0 {
 		return nil
 	}
 	return &ValidationError{Fields: f}
+}
+
+// refusal turns an error of a store into what the caller is told: unknown, for
+// what was not found. Refusals of ours pass.
+func refusal(err error, unknown *Error, tried string) error {
+	var known *Error
+	var invalid *ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &invalid):
+		return invalid
+	case unknown != nil && errors.Is(err, store.ErrNotFound):
+		return unknown
+	default:
+		return fmt.Errorf("registry: %s: %w", tried, err)
+	}
 }

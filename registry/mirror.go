@@ -31,6 +31,7 @@ type MirrorReport struct {
 
 // MirrorFilter selects mirrors; zero fields select all.
 type MirrorFilter struct {
-	PlatformID int64
-	IPFSHash   string
+	PlatformID  int64
+	IPFSHash    string
+	OldestFirst bool
 }

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // PlatformStatus is where a platform stands: pending –approve→ active, pending
 // –reject→ inactive, active –suspend→ inactive –reinstate→ active.
@@ -95,7 +98,18 @@ type ApplicationView struct {
 
 // PlatformFilter selects platforms; zero fields select all.
 type PlatformFilter struct {
-	Status   PlatformStatus
-	Approved bool // only those that were approved once
-	Query    string
+	Status      PlatformStatus
+	Approved    bool   // only those that were approved once
+	Query       string // a part of the platform's name, in whatever case
+	OldestFirst bool
+}
+
+// Actor names p in the audit log: "platform:7".
+func (p Platform) Actor() string { return p.subject() }
+
+func (p Platform) subject() string { return "platform:" + strconv.FormatInt(p.ID, 10) }
+
+// setKey makes key the only one that p has.
+func (p *Platform) setKey(key string, now time.Time) {
+	p.KeyHash, p.KeyPrefix, p.KeyCreatedAt = hashKey(key), key[:shownOfKey], now
 }

@@ -70,8 +70,8 @@ type SaleStore interface {
 	// AddSales stores sales, each with its royalty, all or none. reports[i].Created
 	// is false where the seller has reported the sale before: the same
 	// IdempotencyKey, or the same TransactionHash and contract in a sale that is
-	// not voided; then what is stored is returned, unchanged. A sale whose contract
-	// is not active any more is not stored: that is store.ErrConflict. trail is
+	// not voided; then what is stored is returned, unchanged. Beside that, a
+	// sale whose contract is not active any more is a [ContractInactiveError]. trail is
 	// called with those that were created.
 	AddSales(ctx context.Context, sales []NewSale, trail func(created []Reported) Trail) (reports []Reported, err error)
 
