@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // router finds the handler of a request. Unlike http.ServeMux it matches a hash
@@ -62,7 +63,7 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // match compares the escaped path, so that an escaped slash is never taken for
-// one of the route's own.
+// one of the route's own. What is no text names nothing.
 func (c route) match(path string) (value string, ok bool) {
 	if c.name == "" {
 		return "", path == c.before
@@ -76,5 +77,5 @@ func (c route) match(path string) (value string, ok bool) {
 		return "", false
 	}
 	value, err := url.PathUnescape(rest)
-	return value, err == nil
+	return value, err == nil && utf8.ValidString(value) && !strings.ContainsRune(value, 0)
 }

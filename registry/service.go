@@ -18,6 +18,10 @@ type Config struct {
 	// nobody. See [BearerToken].
 	Admin func(*http.Request) (actor string, err error)
 
+	// ClientAddr is the address of whoever sent a request, for rate limits:
+	// r.RemoteAddr if nil. Behind a proxy, read what that proxy sets.
+	ClientAddr func(*http.Request) string
+
 	// EncryptionKey seals tax numbers and bank details at rest: 16, 24 or 32
 	// bytes. If nil, one is made that is lost with the process: for tests and the
 	// memory store only.
