@@ -141,7 +141,7 @@ func (f *faults) webURL(field, text string) {
 
 // Bounds of texts, in characters.
 const (
-	maxText   = 255
-	maxReason = 500
-	maxNotes  = 2000
+	maxText = 255
+
+	maxNotes = 2000
 )

@@ -182,3 +182,12 @@ type Stats struct {
 	Settlements      map[SettlementStatus]int64 `json:"settlements"`
 	SettlementAmount map[SettlementStatus]Money `json:"settlement_amount"`
 }
+
+// NewStats returns Stats without counts, for a [Store] to add to.
+func NewStats() Stats {
+	return Stats{
+		Platforms: map[PlatformStatus]int64{}, Contracts: map[ContractStatus]int64{}, Sales: map[SaleStatus]int64{},
+		Royalties: map[RoyaltyStatus]int64{}, RoyaltyAmount: map[RoyaltyStatus]Money{},
+		Settlements: map[SettlementStatus]int64{}, SettlementAmount: map[SettlementStatus]Money{},
+	}
+}
