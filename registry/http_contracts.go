@@ -7,13 +7,13 @@ import (
 func (a *api) routeContracts(rt *router) {
 	rt.handle("POST /api/contracts/register", a.platform(a.postContracts))
 	rt.handle("POST /api/contracts/validate", a.platform(a.postValidate))
-	rt.handle("PUT /api/contracts/{hash}/revoke", a.platform(a.putRevoke))
+	rt.handle("PUT /api/contracts/{hash...}/revoke", a.platform(a.putRevoke))
 	rt.handle("GET /api/contracts", a.platform(a.getContracts))
-	rt.handle("GET /api/contracts/{hash}/royalty", a.platform(a.getQuote))
-	rt.handle("PUT /api/contracts/{hash}/royalty", a.platform(a.putTerms))
-	rt.handle("DELETE /api/contracts/{hash}/royalty", a.platform(a.deleteTerms))
-	rt.handle("GET /api/contracts/{hash}", a.platform(a.getContract))
-	rt.handle("GET /api/publications/{ipfs_hash}", a.platform(a.getPublication))
+	rt.handle("GET /api/contracts/{hash...}/royalty", a.platform(a.getQuote))
+	rt.handle("PUT /api/contracts/{hash...}/royalty", a.platform(a.putTerms))
+	rt.handle("DELETE /api/contracts/{hash...}/royalty", a.platform(a.deleteTerms))
+	rt.handle("GET /api/contracts/{hash...}", a.platform(a.getContract))
+	rt.handle("GET /api/publications/{ipfs_hash...}", a.platform(a.getPublication))
 }
 
 // registeredView is the answer to a batch of contracts.

@@ -9,7 +9,7 @@ func (a *api) routeMirrors(rt *router) {
 	rt.handle("GET /api/mirrors", a.platform(a.getMirrors))
 	rt.handle("POST /api/mirrors/{id}/access", a.platform(a.postAccess))
 	rt.handle("DELETE /api/mirrors/{id}", a.platform(a.deleteMirror))
-	rt.handle("GET /api/mirrors/{ipfsHash}", a.platform(a.getMirrorsOf))
+	rt.handle("GET /api/mirrors/{ipfsHash...}", a.platform(a.getMirrorsOf))
 }
 
 // mirroredView is the answer to a report of a mirror.

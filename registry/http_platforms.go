@@ -8,7 +8,7 @@ import (
 
 func (a *api) routePlatforms(rt *router) {
 	rt.handle("POST /api/platforms/register", a.public(a.postPlatform))
-	rt.handle("GET /api/platforms/status/{email}", a.public(a.getStatus))
+	rt.handle("GET /api/platforms/status/{email...}", a.public(a.getStatus))
 	rt.handle("GET /api/platforms", a.platform(a.getPlatforms))
 	rt.handle("GET /api/platforms/me", a.platform(a.getMe))
 	rt.handle("PUT /api/platforms/me", a.platform(a.putMe))

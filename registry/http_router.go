@@ -22,16 +22,19 @@ type router struct {
 type route struct {
 	method              string
 	before, name, after string
+	slashes             bool // may be in the value
 	handler             http.HandlerFunc
 }
 
-// handle adds a route, such as "PUT /api/contracts/{hash}/revoke". The value
-// may hold slashes; the route that was added first wins.
+// handle adds a route, such as "GET /api/sales/{id}" or, with a value that may
+// hold slashes, "PUT /api/contracts/{hash...}/revoke". The first one that matches
+// wins.
 func (rt *router) handle(pattern string, h http.HandlerFunc) {
 	method, path, _ := strings.Cut(pattern, " ")
 	before, rest, _ := strings.Cut(path, "{")
 	name, after, _ := strings.Cut(rest, "}")
-	rt.routes = append(rt.routes, route{method, before, name, after, h})
+	name, slashes := strings.CutSuffix(name, "...")
+	rt.routes = append(rt.routes, route{method, before, name, after, slashes, h})
 }
 
 func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +76,7 @@ func (c route) match(path string) (value string, ok bool) {
 		return "", false
 	}
 	rest, ok = strings.CutSuffix(rest, c.after)
-	if !ok || rest == "" {
+	if !ok || rest == "" || !c.slashes && strings.Contains(rest, "/") {
 		return "", false
 	}
 	value, err := url.PathUnescape(rest)
