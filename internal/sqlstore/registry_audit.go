@@ -68,7 +68,7 @@ func (s *DB) Stats(ctx context.Context) (registry.Stats, error) {
 			stats.Royalties[registry.RoyaltyStatus(c.status)] = c.count
 			stats.RoyaltyAmount[registry.RoyaltyStatus(c.status)] = registry.Money(c.sum)
 		}},
-		{"platform_settlements", "net", func(c countOf) {
+		{"registry_settlements", "net", func(c countOf) {
 			stats.Settlements[registry.SettlementStatus(c.status)] = c.count
 			stats.SettlementAmount[registry.SettlementStatus(c.status)] = registry.Money(c.sum)
 		}},
