@@ -13,13 +13,7 @@ import (
 	"github.com/v402/v402/store"
 )
 
-var (
-	_ registry.PlatformStore = (*DB)(nil)
-	_ registry.ContractStore = (*DB)(nil)
-	_ registry.SaleStore     = (*DB)(nil)
-	_ registry.MirrorStore   = (*DB)(nil)
-	_ registry.AuditStore    = (*DB)(nil)
-)
+var _ registry.Store = (*DB)(nil)
 
 // newIDs takes n IDs of a kind and returns the first. Transactions that take
 // several kinds do so in one order: sale, royalty; run, settlement; audit last.
