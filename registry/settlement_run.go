@@ -29,6 +29,7 @@ const usd = "USD"
 
 func (r *RunRequest) validate(now time.Time) error {
 	var f faults
+	r.From, r.To = r.From.UTC().Truncate(time.Microsecond), r.To.UTC().Truncate(time.Microsecond)
 	if r.Currency == "" {
 		r.Currency = usd
 	}
@@ -56,7 +57,6 @@ func (r *RunRequest) validate(now time.Time) error {
 	if r.Minimum != nil && *r.Minimum < 0 {
 		f.add("minimum", "The minimum cannot be negative.")
 	}
-	r.From, r.To = r.From.UTC().Truncate(time.Microsecond), r.To.UTC().Truncate(time.Microsecond)
 	return f.err()
 }
 

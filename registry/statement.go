@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Statement is a settlement as one of its parties reads it, with a part of its
@@ -29,15 +28,15 @@ type BankDetails struct {
 // StatementLine is one royalty or adjustment. Those of a bilateral statement
 // add up to its net amount.
 type StatementLine struct {
-	RoyaltyID    int64     `json:"royalty_id"`
-	Kind         string    `json:"kind"` // "royalty" or "adjustment"
-	AdjustsID    int64     `json:"adjusts_royalty_id,omitempty"`
-	SaleID       int64     `json:"transaction_id"`
-	ContractHash string    `json:"contract_hash"`
-	SellerID     int64     `json:"selling_platform_id"`
-	OriginID     int64     `json:"originating_platform_id"`
-	Amount       Money     `json:"amount"` // what the payer owes for it; negative for what the payer is owed
-	DueAt        time.Time `json:"due_at"`
+	RoyaltyID    int64  `json:"royalty_id"`
+	Kind         string `json:"kind"` // "royalty" or "adjustment"
+	AdjustsID    int64  `json:"adjusts_royalty_id,omitempty"`
+	SaleID       int64  `json:"transaction_id"`
+	ContractHash string `json:"contract_hash"`
+	SellerID     int64  `json:"selling_platform_id"`
+	OriginID     int64  `json:"originating_platform_id"`
+	Amount       Money  `json:"amount"` // what the payer owes for it; negative for what the payer is owed
+	DueAt        stamp  `json:"due_at"`
 }
 
 // StatementPage is how many lines a [Statement] has at most.
@@ -127,7 +126,7 @@ func (s *Service) eachLine(ctx context.Context, d Settlement, viewer int64, each
 func lineFor(d *Settlement, viewer int64, r *Royalty) (StatementLine, bool) {
 	line := StatementLine{
 		RoyaltyID: r.ID, Kind: "royalty", AdjustsID: r.AdjustsID, SaleID: r.SaleID, ContractHash: r.ContractHash,
-		SellerID: r.SellerID, OriginID: r.OriginID, Amount: r.Amount, DueAt: r.DueAt.UTC(),
+		SellerID: r.SellerID, OriginID: r.OriginID, Amount: r.Amount, DueAt: stamp(r.DueAt),
 	}
 	if r.AdjustsID != 0 {
 		line.Kind = "adjustment"
@@ -174,7 +173,7 @@ func (s *Service) writeStatement(ctx context.Context, d Settlement, viewer int64
 		total += l.Amount
 		return out.Write([]string{
 			"line", id, strconv.FormatInt(l.RoyaltyID, 10), l.Kind, orEmpty(l.AdjustsID), strconv.FormatInt(l.SaleID, 10), cell(l.ContractHash),
-			strconv.FormatInt(l.SellerID, 10), strconv.FormatInt(l.OriginID, 10), l.Amount.String(), l.DueAt.Format(time.RFC3339),
+			strconv.FormatInt(l.SellerID, 10), strconv.FormatInt(l.OriginID, 10), l.Amount.String(), l.DueAt.String(),
 		})
 	})
 	if err != nil {
@@ -210,8 +209,8 @@ func (d Settlement) MarshalJSON() ([]byte, error) {
 		RunID       int64            `json:"run_id"`
 		Mode        SettlementMode   `json:"mode"`
 		Currency    string           `json:"currency"`
-		From        time.Time        `json:"from"`
-		To          time.Time        `json:"to"`
+		From        stamp            `json:"from"`
+		To          stamp            `json:"to"`
 		PayerID     int64            `json:"payer_id"`
 		PayerName   string           `json:"payer_name"`
 		PayeeID     int64            `json:"payee_id"`
@@ -223,21 +222,14 @@ func (d Settlement) MarshalJSON() ([]byte, error) {
 		Status      SettlementStatus `json:"status"`
 		Reference   string           `json:"reference"`
 		Reason      string           `json:"reason"`
-		IssuedAt    time.Time        `json:"issued_at"`
-		PaidAt      *time.Time       `json:"paid_at"`
-		ConfirmedAt *time.Time       `json:"confirmed_at"`
-		DisputedAt  *time.Time       `json:"disputed_at"`
-		CancelledAt *time.Time       `json:"cancelled_at"`
+		IssuedAt    stamp            `json:"issued_at"`
+		PaidAt      stamp            `json:"paid_at"`
+		ConfirmedAt stamp            `json:"confirmed_at"`
+		DisputedAt  stamp            `json:"disputed_at"`
+		CancelledAt stamp            `json:"cancelled_at"`
 	}{
-		d.ID, d.Run.ID, d.Run.Mode, d.Run.Currency, d.Run.From, d.Run.To, d.PayerID, d.PayerName, d.PayeeID, d.PayeeName,
-		d.Gross, d.Counter, d.Net, d.Lines, d.Status, d.Reference, d.Reason, d.Run.IssuedAt,
-		momentOrNil(d.PaidAt), momentOrNil(d.ConfirmedAt), momentOrNil(d.DisputedAt), momentOrNil(d.CancelledAt),
+		d.ID, d.Run.ID, d.Run.Mode, d.Run.Currency, stamp(d.Run.From), stamp(d.Run.To), d.PayerID, d.PayerName, d.PayeeID, d.PayeeName,
+		d.Gross, d.Counter, d.Net, d.Lines, d.Status, d.Reference, d.Reason, stamp(d.Run.IssuedAt),
+		stamp(d.PaidAt), stamp(d.ConfirmedAt), stamp(d.DisputedAt), stamp(d.CancelledAt),
 	})
-}
-
-func momentOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
