@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -262,6 +264,9 @@ func (a *api) postRun(w http.ResponseWriter, r *http.Request, actor string) erro
 		return err
 	}
 	v := viewRun(result, in.DryRun)
+	if err := a.nameDrafts(r.Context(), v.Settlements); err != nil {
+		return err
+	}
 	switch {
 	case in.DryRun:
 		return a.succeed(w, http.StatusOK, "Settlements calculated successfully", v)
@@ -270,6 +275,25 @@ func (a *api) postRun(w http.ResponseWriter, r *http.Request, actor string) erro
 	default:
 		return a.succeed(w, http.StatusCreated, "Settlements issued successfully", v)
 	}
+}
+
+// nameDrafts gives drafts the names that a store gives to what it issues.
+func (a *api) nameDrafts(ctx context.Context, drafts []Settlement) error {
+	names := map[int64]string{}
+	for i := range drafts {
+		d := &drafts[i]
+		for id, to := range map[int64]*string{d.PayerID: &d.PayerName, d.PayeeID: &d.PayeeName} {
+			if names[id] == "" && d.Status == SettlementDraft {
+				p, err := a.Platform(ctx, id)
+				if err != nil {
+					return err
+				}
+				names[id] = p.PlatformName
+			}
+			*to = cmp.Or(*to, names[id])
+		}
+	}
+	return nil
 }
 
 func (a *api) postResolveSettlement(w http.ResponseWriter, r *http.Request, actor string) error {
