@@ -244,13 +244,13 @@ func differences(r *SaleReport, sent, stored *Sale) faults {
 	return nil
 }
 
-// compact is metadata without blanks.
+// compact is metadata without blanks and of nothing but text.
 func compact(j json.RawMessage) json.RawMessage {
 	var b bytes.Buffer
 	if j == nil || json.Compact(&b, j) != nil {
 		return nil
 	}
-	return b.Bytes()
+	return bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD"))
 }
 
 func reportTrail(p Platform, created []Reported, now time.Time) Trail {
