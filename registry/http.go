@@ -33,7 +33,9 @@ type api struct {
 // paths begin with /api/; use http.StripPrefix to serve them elsewhere.
 //
 // Platforms show their key in the header X-API-Key; admins are admitted by
-// [Config.Admin].
+// [Config.Admin]. Nothing is sent to a platform's api_endpoint by this package:
+// what a platform should hear is an event in the outbox of the store, whose
+// data names the platforms that may be told.
 func (s *Service) Handler() http.Handler {
 	a := &api{Service: s, statusLimits: newLimits(statusPerMinute)}
 	rt := &router{notFound: a.public(unknownPath), methodNotAllowed: a.methodNotAllowed}

@@ -2,11 +2,13 @@ package registry_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"sync"
 	"testing"
 
@@ -82,4 +84,24 @@ func TestTheSpecificationIsServedAsItIs(t *testing.T) {
 	w := newAPI(t, backends["memory"](t)).do("GET", "/api/registry/openapi.yaml", "")
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, string(want), w.Body.String())
+}
+
+func TestWhatIsSpecifiedIsServed(t *testing.T) {
+	t.Parallel()
+	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
+	require.NoError(t, err)
+	a := newAPI(t, backends["memory"](t))
+	parameter := regexp.MustCompile(`\{\w+\}`)
+	for path, item := range doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			w := a.do(method, parameter.ReplaceAllString(path, "1"), "")
+			switch {
+			case len(*cmp.Or(operation.Security, &doc.Security)) > 0 && len((*cmp.Or(operation.Security, &doc.Security))[0]) > 0:
+				require.Equal(t, 401, w.Code, "%s %s", method, path)
+			default:
+				require.NotContains(t, w.Body.String(), "There is no such path", "%s %s", method, path)
+				require.NotEqual(t, 405, w.Code, "%s %s", method, path)
+			}
+		}
+	}
 }
