@@ -8,12 +8,17 @@ import (
 	"github.com/v402/v402/registry"
 )
 
-const owedColumns = "seller_id, origin_id, CAST(SUM(amount) AS BIGINT), COUNT(*)"
+// owedQuery sums up the royalties that a condition selects. The sums with 0 keep
+// SQLite from reading all that ever was in the order of an index on the pairs.
+func owedQuery(condition string) string {
+	return `SELECT seller, origin, CAST(SUM(amount) AS BIGINT), COUNT(*) FROM (
+			SELECT seller_id + 0 AS seller, origin_id + 0 AS origin, amount FROM v402_registry_royalties WHERE ` + condition + `) AS owed
+		GROUP BY seller, origin ORDER BY seller, origin`
+}
 
 // OwedSums implements [registry.SettlementStore].
 func (s *DB) OwedSums(ctx context.Context, run registry.Run) ([]registry.Owed, []registry.Settlement, error) {
-	owed, err := all(ctx, s.read, scanOwed, "SELECT "+owedColumns+` FROM v402_registry_royalties
-		WHERE status = 'pending' AND due_at < $1 GROUP BY seller_id, origin_id ORDER BY seller_id, origin_id`, micros(run.To))
+	owed, err := all(ctx, s.read, scanOwed, owedQuery("status = 'pending' AND due_at < $1"), micros(run.To))
 	if err != nil {
 		return nil, nil, s.errorf("sum up what is owed: %w", err)
 	}
@@ -92,7 +97,7 @@ func (s *DB) IssueSettlements(ctx context.Context, run registry.Run, net func([]
 // markPending puts what is pending into run and returns its sums, and an ID
 // below which nothing of it is.
 func markPending(ctx context.Context, tx querier, run registry.Run) ([]registry.Owed, int64, error) {
-	lowest, err := one(ctx, tx, column[sql.NullInt64], "SELECT MIN(id) FROM v402_registry_royalties WHERE status = 'pending' AND due_at < $1", micros(run.To))
+	lowest, err := one(ctx, tx, column[sql.NullInt64], "SELECT MIN(id + 0) FROM v402_registry_royalties WHERE status = 'pending' AND due_at < $1", micros(run.To))
 	if err != nil || !lowest.Valid {
 		return nil, 0, err
 	}
@@ -101,8 +106,7 @@ func markPending(ctx context.Context, tx querier, run registry.Run) ([]registry.
 		WHERE status = 'pending' AND due_at < $3 AND id >= $4`, run.ID, micros(run.IssuedAt), micros(run.To), lowest.Int64); err != nil {
 		return nil, 0, err
 	}
-	owed, err := all(ctx, tx, scanOwed, "SELECT "+owedColumns+` FROM v402_registry_royalties
-		WHERE run_id = $1 AND id >= $2 GROUP BY seller_id, origin_id ORDER BY seller_id, origin_id`, run.ID, lowest.Int64)
+	owed, err := all(ctx, tx, scanOwed, owedQuery("run_id = $1 AND id >= $2"), run.ID, lowest.Int64)
 	return owed, lowest.Int64, err
 }
 
