@@ -33,6 +33,16 @@
 //   - Every change is in the audit log, and what others must hear is in the
 //     outbox of the store, saved with the change.
 //
+// # Settlement
+//
+// [Service.RunSettlements] nets a period: each pair of platforms for itself, or
+// all of them together with few transfers. It takes all royalties that are
+// pending and due before the end of the period, also those that were reported
+// late or carried forward because they were too small. The sums are made by the
+// store. Whoever owes pays outside and gives a reference, and whoever is owed
+// confirms; or the payer pays a guarded URL in stablecoin, which closes the
+// settlement: see [Till]. A disputed settlement is decided by an admin.
+//
 // # Secrets
 //
 // Of API keys a hash is stored, of passwords bcrypt. Tax numbers and bank details

@@ -41,13 +41,17 @@ type TillPayment struct {
 // is a handler behind a guard of package middleware, and the functions that tell
 // the guard what a request costs. The route needs the mode SettleBefore:
 //
+//	const pattern = "POST /api/settlements/{id}/x402"
 //	guard, err := middleware.New(middleware.Config{
 //		Facilitator: facilitator,
 //		Hooks: middleware.Hooks{BeforeSettle: func(ctx context.Context, a middleware.Attempt) error {
+//			if a.Pattern != pattern {
+//				return nil // something else that the guard sells
+//			}
 //			return till.Reserve(ctx, a.Request, a.Payment)
 //		}},
 //		Routes: []middleware.Route{{
-//			Pattern: "POST /api/settlements/{id}/x402",
+//			Pattern: pattern,
 //			Mode:    middleware.SettleBefore,
 //			Offers:  []middleware.Offer{{Network: x402.Base, PriceFunc: till.Price, PayToFunc: till.PayTo}},
 //		}},

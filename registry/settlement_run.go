@@ -87,7 +87,7 @@ func (s *Service) RunSettlements(ctx context.Context, actor string, r RunRequest
 		return issueTrail(actor, run, issued)
 	})
 	if err != nil {
-		return RunResult{}, err
+		return RunResult{}, refusal(err, nil, "run settlements")
 	}
 	if out.Run.ID == 0 {
 		out.Run, out.Settlements = run, nil

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/v402/v402/store"
 )
 
 // PayRequest says that the payer has paid.
@@ -107,13 +105,7 @@ func (s *Service) changeSettlement(ctx context.Context, actor, event string, id 
 }
 
 // settlementError is err as a caller should see it.
-func settlementError(err error) error {
-	var refusal *Error
-	if errors.As(err, &refusal) || !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return ErrSettlementUnknown
-}
+func settlementError(err error) error { return refusal(err, ErrSettlementUnknown, "settlement") }
 
 func settlementReason(s string) (string, error) {
 	s = strings.TrimSpace(s)
