@@ -86,6 +86,9 @@ func New(c Config) (*Service, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.EncryptionKey == nil {
+		c.Logger.Warn("registry: Config.EncryptionKey is not set: tax numbers and bank details cannot be read after this process ends")
+	}
 	return &Service{store: c.Store, options: c, sealer: sealer, log: c.Logger}, nil
 }
 

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/v402/v402/registry"
@@ -29,28 +30,12 @@ func (s *DB) PutMirror(ctx context.Context, m registry.Mirror, at time.Time, tra
 	var stored registry.Mirror
 	var created bool
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
-		id, err := newIDs(ctx, tx, "mirror", 1) // holds out all others that put a mirror
+		id, err := updateMirror(ctx, tx, m, at)
+		if created = errors.Is(err, sql.ErrNoRows); created {
+			id, err = insertMirror(ctx, tx, m, at)
+		}
 		if err != nil {
 			return err
-		}
-		mirroredAt := m.MirroredAt
-		if mirroredAt.IsZero() {
-			mirroredAt = at
-		}
-		query := "INSERT INTO v402_registry_mirrors (" + mirrorColumns + ") VALUES " + list(1, 11) + " ON CONFLICT (platform_id, mirror_key) DO NOTHING"
-		result, err := tx.ExecContext(ctx, query, id, m.PlatformID, m.Key, m.ContractHash, m.IPFSHash, m.MirroredIPFSHash, m.Location,
-			m.AccessCount, int64(0), micros(mirroredAt), micros(m.UpdatedAt))
-		if err != nil {
-			return err
-		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return err
-		}
-		if created = n > 0; !created {
-			if id, err = updateMirror(ctx, tx, m, at); err != nil {
-				return err
-			}
 		}
 		if stored, err = single(ctx, tx, mirrorRows, "m.id = $1", id); err != nil {
 			return err
@@ -63,7 +48,30 @@ func (s *DB) PutMirror(ctx context.Context, m registry.Mirror, at time.Time, tra
 	return stored, created, nil
 }
 
-// updateMirror replaces what a platform reported before, and returns its ID.
+// insertMirror stores a mirror that there was not a moment ago.
+func insertMirror(ctx context.Context, tx querier, m registry.Mirror, at time.Time) (int64, error) {
+	id, err := newIDs(ctx, tx, "mirror", 1)
+	if err != nil {
+		return 0, err
+	}
+	mirroredAt := m.MirroredAt
+	if mirroredAt.IsZero() {
+		mirroredAt = at
+	}
+	result, err := tx.ExecContext(ctx, "INSERT INTO v402_registry_mirrors ("+mirrorColumns+") VALUES "+list(1, 11)+
+		" ON CONFLICT (platform_id, mirror_key) DO NOTHING", id, m.PlatformID, m.Key, m.ContractHash, m.IPFSHash, m.MirroredIPFSHash,
+		m.Location, m.AccessCount, int64(0), micros(mirroredAt), micros(m.UpdatedAt))
+	if err != nil {
+		return 0, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return 0, firstError(err, errAgain) // somebody else did meanwhile
+	}
+	return id, nil
+}
+
+// updateMirror replaces what a platform reported before, and returns its ID. It returns
+// sql.ErrNoRows if there is nothing.
 func updateMirror(ctx context.Context, tx querier, m registry.Mirror, at time.Time) (int64, error) {
 	return one(ctx, tx, column[int64], `UPDATE v402_registry_mirrors SET contract_hash = $1, ipfs_hash = $2, mirrored_ipfs_hash = $3,
 		location = $4, last_accessed_at = CASE WHEN access_count < $5 THEN CAST($6 AS BIGINT) ELSE last_accessed_at END, access_count = $5,
