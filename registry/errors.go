@@ -61,7 +61,6 @@ var (
 	ErrNotMirrorOwner     = &Error{Forbidden, "Only the mirroring platform can remove this mirror"}
 	ErrSettlementUnknown  = &Error{NotFound, "Settlement not found"}
 	ErrSettlementState    = &Error{State, "Settlement status does not allow this"}
-	ErrSettlementParty    = &Error{Forbidden, "Only a party to the settlement can do this"}
 )
 
 // Errors that a [Store] returns, wrapped, beside store.ErrNotFound and
