@@ -126,6 +126,8 @@ func TestSalesAndRoyaltiesAreListedForTheirParties(t *testing.T) {
 		}
 		_, statuses := a.list(owner.do("GET", "/api/royalties?direction=due", ""), "status")
 		require.ElementsMatch(t, []string{"pending", "pending", "internal", "paid", "pending"}, statuses)
+		_, due := a.list(owner.do("GET", "/api/royalties?direction=due&counterparty=2", ""), "amount")
+		require.ElementsMatch(t, []string{"1", "2", "6"}, due)
 		a.same(seller.do("GET", "/api/royalties?direction=up&status=none&counterparty=me", ""), 422,
 			`{"success":false,"message":"Validation failed","errors":{"counterparty":["The counterparty must be an integer of at least 1."],"direction":["The selected direction is invalid."],"status":["The selected status is invalid."]}}`)
 		a.want(owner.do("GET", fmt.Sprintf("/api/royalties/%d", royalty), ""), 200)
