@@ -10,9 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// command is a curl command of the documentation.
-type command struct{ method, path, body string }
-
+// Parts of the curl commands of the documentation, and of an approval.
 var (
 	curl   = regexp.MustCompile(`(?s)^curl -X (\w+) http://localhost:8000(\S+)(.*)$`)
 	dashH  = regexp.MustCompile(`-H "([^:"]+): ([^"]*)"`)
