@@ -87,6 +87,12 @@ func TestABatchOfSalesIsStoredWholeOrNotAtAll(t *testing.T) {
 		a.want(seller.do("POST", "/api/sales/batch", `{"sales":[`+strings.Repeat(good+",", 249)+good+`]}`), 201)
 		require.EqualValues(t, 250, a.stats().Sales["reported"])
 		require.EqualValues(t, 250_00, a.stats().SaleAmount)
+
+		sale := `{"contract_hash":"hash1","sale_amount":2,"royalty_amount":%d,"transaction_hash":"0x1"}`
+		a.want(seller.do("POST", "/api/sales", fmt.Sprintf(sale, 1)), 201)
+		a.same(seller.do("POST", "/api/sales/batch", `{"sales":[`+good+`,`+fmt.Sprintf(sale, 2)+`]}`), 422,
+			`{"success":false,"message":"Validation failed","errors":{"sales.1.transaction_hash":["The transaction hash was reported with other amounts."]}}`)
+		require.EqualValues(t, 251, a.stats().Sales["reported"], "nothing of the batch is stored")
 	})
 }
 

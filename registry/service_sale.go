@@ -56,7 +56,8 @@ func (s *Service) reportSales(ctx context.Context, p Platform, reports []SaleRep
 	if err := all.err(); err != nil {
 		return nil, err
 	}
-	reported, err := s.store.AddSales(ctx, sales, func(created []Reported) Trail { return reportTrail(p, created, now) })
+	check := func(stored []Reported) error { return repetitions(reports, sales, stored, prefix) }
+	reported, err := s.store.AddSales(ctx, sales, check, func(created []Reported) Trail { return reportTrail(p, created, now) })
 	var inactive *ContractInactiveError
 	switch {
 	case errors.As(err, &inactive):
@@ -65,15 +66,18 @@ func (s *Service) reportSales(ctx context.Context, p Platform, reports []SaleRep
 	case err != nil:
 		return nil, refusal(err, nil, "report sales")
 	}
-	for i := range reported {
-		if !reported[i].Created {
-			all.merge(differences(&reports[i], &sales[i].Sale, &reported[i].Sale), prefix, i)
+	return reported, nil
+}
+
+// repetitions says which repeated reports are not the ones that are stored.
+func repetitions(reports []SaleReport, sent []NewSale, stored []Reported, prefix string) error {
+	all := faults{}
+	for i := range stored {
+		if !stored[i].Created {
+			all.merge(differences(&reports[i], &sent[i].Sale, &stored[i].Sale), prefix, i)
 		}
 	}
-	if err := all.err(); err != nil {
-		return nil, err
-	}
-	return reported, nil
+	return all.err()
 }
 
 // merge adds what is wrong with the input of an index.

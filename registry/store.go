@@ -71,9 +71,10 @@ type SaleStore interface {
 	// is false where the seller has reported the sale before: the same
 	// IdempotencyKey, or the same TransactionHash and contract in a sale that is
 	// not voided; then what is stored is returned, unchanged. Beside that, a
-	// sale whose contract is not active any more is a [ContractInactiveError]. trail is
-	// called with those that were created.
-	AddSales(ctx context.Context, sales []NewSale, trail func(created []Reported) Trail) (reports []Reported, err error)
+	// sale whose contract is not active any more is a [ContractInactiveError]. check
+	// is called with all reports; its error is returned as it is and undoes
+	// everything. trail is called with those that were created.
+	AddSales(ctx context.Context, sales []NewSale, check func(reports []Reported) error, trail func(created []Reported) Trail) (reports []Reported, err error)
 
 	// VoidSale voids a reported sale, if check allows it, whose error is returned
 	// as it is. Its royalty becomes voided unless it is settling or paid in a run:

@@ -10,7 +10,7 @@ import (
 )
 
 // AddSales implements [registry.SaleStore].
-func (s *DB) AddSales(ctx context.Context, sales []registry.NewSale, trail func([]registry.Reported) registry.Trail) ([]registry.Reported, error) {
+func (s *DB) AddSales(ctx context.Context, sales []registry.NewSale, check func([]registry.Reported) error, trail func([]registry.Reported) registry.Trail) ([]registry.Reported, error) {
 	if len(sales) == 0 {
 		return nil, nil
 	}
@@ -51,8 +51,8 @@ func (s *DB) AddSales(ctx context.Context, sales []registry.NewSale, trail func(
 				created = append(created, reports[i])
 			}
 		}
-		if len(created) == 0 {
-			return nil
+		if err := check(reports); err != nil || len(created) == 0 {
+			return err
 		}
 		return s.record(ctx, tx, trail(created))
 	})

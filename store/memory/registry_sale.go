@@ -10,7 +10,7 @@ import (
 )
 
 // AddSales implements [registry.SaleStore].
-func (s *Store) AddSales(ctx context.Context, sales []registry.NewSale, trail func([]registry.Reported) registry.Trail) ([]registry.Reported, error) {
+func (s *Store) AddSales(ctx context.Context, sales []registry.NewSale, check func([]registry.Reported) error, trail func([]registry.Reported) registry.Trail) ([]registry.Reported, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -29,6 +29,10 @@ func (s *Store) AddSales(ctx context.Context, sales []registry.NewSale, trail fu
 		sale, royalty := s.insertSale(n)
 		reports[i] = registry.Reported{Sale: s.showSale(sale), Royalty: s.showRoyalty(royalty), Created: true}
 		created = append(created, reports[i])
+	}
+	if err := check(reports); err != nil {
+		s.removeNewest(len(created))
+		return nil, err
 	}
 	if len(created) > 0 {
 		s.record(trail(created))
@@ -77,6 +81,20 @@ func (s *Store) insertSale(n registry.NewSale) (*registry.Sale, *registry.Royalt
 		d.byHash[transaction{sale.SellerID, sale.TransactionHash, sale.ContractID}] = &sale
 	}
 	return &sale, &royalty
+}
+
+// removeNewest undoes the last n calls of insertSale.
+func (s *Store) removeNewest(n int) {
+	d := &s.registry
+	for _, sale := range d.sales[len(d.sales)-n:] {
+		if sale.IdempotencyKey != "" {
+			delete(d.byRequest, request{sale.SellerID, sale.IdempotencyKey})
+		}
+		if sale.TransactionHash != "" {
+			delete(d.byHash, transaction{sale.SellerID, sale.TransactionHash, sale.ContractID})
+		}
+	}
+	d.sales, d.royalties = d.sales[:len(d.sales)-n], d.royalties[:len(d.royalties)-n]
 }
 
 func storedRoyalty(r *registry.Royalty) {

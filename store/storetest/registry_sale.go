@@ -30,7 +30,7 @@ func newSale(seller registry.Platform, c registry.Contract, n int) registry.NewS
 }
 
 func report(t *testing.T, s RegistryStore, n registry.NewSale) (registry.Reported, error) {
-	reports, err := s.AddSales(t.Context(), []registry.NewSale{n}, func(created []registry.Reported) registry.Trail {
+	reports, err := s.AddSales(t.Context(), []registry.NewSale{n}, anyReports, func(created []registry.Reported) registry.Trail {
 		return trailOf(fmt.Sprint("sale ", created[0].Sale.ID, " royalty ", created[0].Royalty.ID))
 	})
 	if err != nil {
@@ -45,6 +45,9 @@ func addSale(t *testing.T, s RegistryStore, n registry.NewSale) registry.Reporte
 	require.NoError(t, err)
 	return r
 }
+
+// anyReports lets a batch pass, whatever it repeats.
+func anyReports([]registry.Reported) error { return nil }
 
 func onlyReported(sale registry.Sale) error {
 	if sale.Status != registry.SaleReported {
@@ -107,7 +110,7 @@ var salePromises = promises[RegistryStore]{
 			return registry.Trail{}, nil
 		})
 		require.NoError(t, err)
-		_, err = s.AddSales(t.Context(), []registry.NewSale{newSale(seller, other, 2), newSale(seller, c, 3)}, func([]registry.Reported) registry.Trail {
+		_, err = s.AddSales(t.Context(), []registry.NewSale{newSale(seller, other, 2), newSale(seller, c, 3)}, anyReports, func([]registry.Reported) registry.Trail {
 			return trailOf("never")
 		})
 		var inactive *registry.ContractInactiveError
@@ -146,7 +149,7 @@ var salePromises = promises[RegistryStore]{
 	},
 	"a batch may repeat itself": func(t *testing.T, s RegistryStore) {
 		_, seller, c := sellers(t, s)
-		reports, err := s.AddSales(t.Context(), []registry.NewSale{newSale(seller, c, 1), newSale(seller, c, 2), newSale(seller, c, 1)},
+		reports, err := s.AddSales(t.Context(), []registry.NewSale{newSale(seller, c, 1), newSale(seller, c, 2), newSale(seller, c, 1)}, anyReports,
 			func(created []registry.Reported) registry.Trail { return trailOf(fmt.Sprint(len(created))) })
 		require.NoError(t, err)
 		require.True(t, reports[0].Created && reports[1].Created && !reports[2].Created)
@@ -154,6 +157,25 @@ var salePromises = promises[RegistryStore]{
 		require.Equal(t, reports[0].Royalty, reports[2].Royalty)
 		actions, _ := trails(t, s)
 		require.Equal(t, []string{"2"}, actions)
+	},
+	"a batch that is refused for what it repeats leaves nothing": func(t *testing.T, s RegistryStore) {
+		_, seller, c := sellers(t, s)
+		before := addSale(t, s, newSale(seller, c, 1))
+		noRepetition := func(reports []registry.Reported) error {
+			require.True(t, reports[0].Created && !reports[1].Created)
+			require.Equal(t, before.Sale, reports[1].Sale)
+			return errRefused
+		}
+		_, err := s.AddSales(t.Context(), []registry.NewSale{newSale(seller, c, 2), newSale(seller, c, 1)}, noRepetition,
+			func([]registry.Reported) registry.Trail { return trailOf("never") })
+		require.ErrorIs(t, err, errRefused)
+		list, err := s.Sales(t.Context(), registry.SaleFilter{}, registry.PageOptions{})
+		require.NoError(t, err)
+		require.Equal(t, []registry.Sale{before.Sale}, list.Items)
+		royalties, err := s.Royalties(t.Context(), registry.RoyaltyFilter{}, registry.PageOptions{})
+		require.NoError(t, err)
+		require.Equal(t, []registry.Royalty{before.Royalty}, royalties.Items)
+		require.True(t, addSale(t, s, newSale(seller, c, 2)).Created, "its keys are free")
 	},
 	"voiding a sale voids its royalty, once, or nothing": func(t *testing.T, s RegistryStore) {
 		_, seller, c := sellers(t, s)

@@ -100,7 +100,7 @@ func (l *ledgerRoom) report(ctx context.Context, s registry.Store, seller, origi
 			ContractHash: c.Hash, SellerID: p.ID, OriginID: c.PlatformID, Amount: royalty,
 			Status: registry.RoyaltyPending, DueAt: due, CreatedAt: due, UpdatedAt: due,
 		},
-	}}, func([]registry.Reported) registry.Trail { return registry.Trail{} })
+	}}, anyReports, func([]registry.Reported) registry.Trail { return registry.Trail{} })
 	if err != nil {
 		return registry.Reported{}, err
 	}
