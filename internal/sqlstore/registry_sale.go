@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/v402/v402/registry"
@@ -221,12 +222,33 @@ func (s *DB) Sales(ctx context.Context, f registry.SaleFilter, o registry.PageOp
 }
 
 // SalesAfter implements [registry.SaleStore].
-func (s *DB) SalesAfter(ctx context.Context, f registry.SaleFilter, id int64, limit int) ([]registry.Sale, error) {
-	sales, err := after(ctx, s.read, saleRows, saleFilter(f), id, limit)
+func (s *DB) SalesAfter(ctx context.Context, of registry.SaleFilter, id int64, limit int) ([]registry.Sale, error) {
+	f := saleFilter(of)
+	if of.PartyID != 0 && of.SellerID == 0 && of.OriginID == 0 {
+		f = nextOfParty(of, id, limit)
+	}
+	sales, err := after(ctx, s.read, saleRows, f, id, limit)
 	if err != nil {
 		return nil, s.errorf("list sales: %w", err)
 	}
 	return sales, nil
+}
+
+// nextOfParty selects the next sales that a platform sold or is the origin of. Each
+// branch reads one index in its order and stops at the limit, where one OR would
+// sort all that follows for every part of a list.
+func nextOfParty(of registry.SaleFilter, id int64, limit int) filter {
+	party := of.PartyID
+	of.PartyID = 0
+	f := saleFilter(of)
+	f.add("t.id > ?", id)
+	f.args = append(f.args, party, limit)
+	branch := func(role string) string {
+		return fmt.Sprintf("SELECT id FROM (SELECT t.id AS id FROM v402_registry_sales t%s AND t.%s = $%d ORDER BY t.id LIMIT $%d) AS by_%s",
+			f.String(), role, len(f.args)-1, len(f.args), role)
+	}
+	f.conditions = []string{"t.id IN (" + branch("seller_id") + " UNION " + branch("origin_id") + ")"}
+	return f
 }
 
 func saleFilter(of registry.SaleFilter) filter {

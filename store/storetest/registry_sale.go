@@ -290,6 +290,7 @@ func checkSaleFilters(t *testing.T, s RegistryStore) {
 		f := registry.SaleFilter{
 			SellerID:    rapid.SampledFrom([]int64{0, origin.ID, seller.ID}).Draw(rt, "by"),
 			OriginID:    rapid.SampledFrom([]int64{0, origin.ID, seller.ID}).Draw(rt, "of"),
+			PartyID:     rapid.SampledFrom([]int64{0, origin.ID, seller.ID}).Draw(rt, "party"),
 			ContractKey: rapid.SampledFrom([]string{"", c.Key, d.Key}).Draw(rt, "key"),
 		}
 		if rapid.Bool().Draw(rt, "bounded") {
@@ -300,6 +301,7 @@ func checkSaleFilters(t *testing.T, s RegistryStore) {
 		var want []registry.Sale
 		for _, sale := range sales {
 			if (f.SellerID == 0 || f.SellerID == sale.SellerID) && (f.OriginID == 0 || f.OriginID == sale.OriginID) &&
+				(f.PartyID == 0 || f.PartyID == sale.SellerID || f.PartyID == sale.OriginID) &&
 				(f.ContractKey == "" || f.ContractKey == sale.ContractHash) &&
 				(f.From.IsZero() || !sale.SoldAt.Before(f.From) && sale.SoldAt.Before(f.To)) {
 				want = append(want, sale)
@@ -308,6 +310,21 @@ func checkSaleFilters(t *testing.T, s RegistryStore) {
 		list, err := s.Sales(t.Context(), f, o)
 		require.NoError(rt, err)
 		require.EqualValues(rt, len(want), list.Total)
+		var walked []registry.Sale // the newest first, as want is
+		for last := int64(0); ; last = walked[0].ID {
+			part, err := s.SalesAfter(t.Context(), f, last, o.PerPage)
+			require.NoError(rt, err)
+			for _, sale := range part {
+				walked = append([]registry.Sale{sale}, walked...)
+			}
+			if len(part) < o.PerPage {
+				break
+			}
+		}
+		require.Equal(rt, len(want), len(walked))
+		for i, sale := range walked {
+			require.Equal(rt, want[i], sale)
+		}
 		want = want[min(o.Offset(), len(want)):]
 		require.Equal(rt, len(want[:min(o.PerPage, len(want))]), len(list.Items))
 		for i, sale := range list.Items {
