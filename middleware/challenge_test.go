@@ -234,9 +234,10 @@ func TestPricesAndRecipientsCanDependOnTheRequest(t *testing.T) {
 	require.Contains(t, w.Body.String(), "amount: the payment accepts 70000, the offer is 80000")
 
 	require.Equal(t, "got 9", s.do("POST", "/paid?free", "9").Body.String())
+	require.Equal(t, "got 9", s.do("POST", "/paid?free&nobody", "9").Body.String(), "what is free is paid to nobody")
 	require.Equal(t, 500, s.do("POST", "/paid?fail", "9").Code)
 	require.Equal(t, 500, s.do("POST", "/paid?nobody", "9").Code)
-	require.EqualValues(t, 2, s.ran.Load())
+	require.EqualValues(t, 3, s.ran.Load())
 }
 
 func TestFreeRoutesNeedNoPayment(t *testing.T) {

@@ -135,6 +135,9 @@ func (o *offer) requirementFor(r *http.Request, extra json.RawMessage) (x402.Pay
 		if out.Amount, err = o.asset.Price(price); err != nil {
 			return out, fmt.Errorf("PriceFunc: %w", err)
 		}
+		if out.Amount.IsZero() {
+			return out, nil // free for this request: nobody is paid
+		}
 	}
 	if o.PayToFunc != nil {
 		if out.PayTo, err = o.PayToFunc(r); err == nil {

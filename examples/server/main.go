@@ -4,8 +4,8 @@
 //
 // Without configuration it brings a chain of its own (dev mode) and prints the
 // command that pays. With V402_EVM and V402_EVM_KEYS it settles on real chains;
-// -help lists everything. It serves the facilitator's API at the root and the
-// demo routes under /demo.
+// -help lists everything. It serves the facilitator's API at the root, the demo
+// routes under /demo and the registry of contracts and royalties under /api.
 package main
 
 import (
@@ -78,11 +78,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		}
 		mux.Handle("/demo/", demo)
 	}
+	room, err := openRegistry(c, dev != nil, store, log)
+	if err != nil {
+		return err
+	}
+	if room != nil {
+		mux.Handle("/api/", room.handler)
+	}
 	listener, err := net.Listen("tcp", c.addr)
 	if err != nil {
 		return err
 	}
-	welcome(out, c, dev, "http://"+listener.Addr().String())
+	welcome(out, c, dev, room, "http://"+listener.Addr().String())
 	return serve(ctx, listener, mux, service)
 }
 
@@ -129,7 +136,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, service *facilit
 }
 
 // welcome says what runs, and how to pay.
-func welcome(out io.Writer, c config, dev *devchain.Chain, url string) {
+func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, url string) {
 	fmt.Fprintf(out, "v402 facilitator on %s\n", url)
 	for _, chain := range c.chains {
 		fmt.Fprintf(out, "  settles on %s\n", chain.network)
@@ -138,6 +145,7 @@ func welcome(out io.Writer, c config, dev *devchain.Chain, url string) {
 	if c.payTo != "" {
 		fmt.Fprintf(out, "  sells %s/demo/quote and %s/demo/stream for $0.01, paid to %s\n", url, url, c.payTo)
 	}
+	room.welcome(out, url)
 	if dev != nil {
 		fmt.Fprintf(out, "  chain in this process, gone when it ends: JSON-RPC on %s\n", dev.URL())
 		fmt.Fprintf(out, "\nPay with:\n\n  go run ./examples/client -rpc %s -key %s %s/demo/quote\n\n", dev.URL(), dev.Payer.Key, url)

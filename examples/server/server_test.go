@@ -270,6 +270,7 @@ func TestAConfigThatCannotWorkIsRefusedInWords(t *testing.T) {
 		`"0.5" is not a whole number of wei`:        {"-max-fee-per-gas", "0.5"},
 		`unexpected argument "serve"`:               {"serve"},
 		"does not answer":                           {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"},
+		"V402_REGISTRY_KEY is not 32 bytes":         {"-registry-key", "c0ffee"},
 		"relayer key 1: it is not 32 bytes in hexa": {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "secret"},
 	} {
 		cmd := command(t, args...)
@@ -314,6 +315,55 @@ func TestAPasswordOfTheStoreIsNeverPrinted(t *testing.T) {
 		require.Error(t, err)
 		require.NotContains(t, string(out), "secret")
 	}
+}
+
+var adminToken = regexp.MustCompile(`admin's token, shown this once: (\S+)\n`)
+
+// api sends a request to the registry and reads its data.
+func (p *process) api(t *testing.T, method, path, body, header, value string, data any) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, p.url+path, strings.NewReader(body))
+	require.NoError(t, err)
+	if header != "" {
+		r.Header.Set(header, value)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(&struct{ Data any }{data}))
+	return answer.StatusCode
+}
+
+func TestTheRegistryIsServedToItsAdminAndItsPlatforms(t *testing.T) {
+	t.Parallel()
+	store := "sqlite:" + filepath.Join(t.TempDir(), "v402.db")
+	first := start(t, "-store", store)
+	made := adminToken.FindStringSubmatch(first.out)
+	require.NotNil(t, made, first.out)
+	require.Equal(t, 201, first.api(t, "POST", "/api/platforms/register", `{"name":"Ann","email":"ann@example.com","password":"correct horse","password_confirmation":"correct horse",
+		"platform_name":"Books","platform_address":"1 Main St","tin_number":"1","platform_phone":"1","platform_email":"office@example.com",
+		"bank_account_number":"1","bank_routing_number":"1","bank_name":"Bank"}`, "", "", nil))
+	require.Equal(t, 401, first.api(t, "POST", "/api/admin/applications/1/approve", "", "", "", nil))
+	require.Equal(t, 403, first.api(t, "POST", "/api/admin/applications/1/approve", "", "Authorization", "Bearer guess", nil))
+	var approved struct {
+		Key string `json:"api_key"`
+	}
+	require.Equal(t, 200, first.api(t, "POST", "/api/admin/applications/1/approve", "", "Authorization", "Bearer "+made[1], &approved))
+	require.Equal(t, 201, first.api(t, "POST", "/api/contracts/register", `{"ipfs_hash":"QmTest123","metadata_cid":"QmMeta456","contract_hashes":["hash1","hash2"]}`, "X-API-Key", approved.Key, nil))
+	first.stop(t)
+	require.NotContains(t, first.log.String(), made[1])
+
+	second := start(t, "-store", store, "-admin-token", "mine")
+	require.NotContains(t, second.out, "mine")
+	require.NotRegexp(t, adminToken, second.out)
+	require.Equal(t, 200, second.api(t, "POST", "/api/contracts/validate", `{"contract_hash":"hash1"}`, "X-API-Key", approved.Key, nil))
+	var application struct {
+		TIN string `json:"tin_number"`
+	}
+	require.Equal(t, 200, second.api(t, "GET", "/api/admin/applications/1", "", "Authorization", "Bearer mine", &application))
+	require.Equal(t, "1", application.TIN, "it was encrypted by the process before")
+	require.Equal(t, 404, second.api(t, "GET", "/api/nothing", "", "", "", nil))
+	second.stop(t)
 }
 
 func TestAServerThatWasKilledSellsOnThoughItsChainIsGone(t *testing.T) {

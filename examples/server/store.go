@@ -8,6 +8,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/middleware"
+	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store/memory"
 	"github.com/v402/v402/store/postgres"
 	"github.com/v402/v402/store/sqlite"
@@ -17,6 +18,7 @@ import (
 type backend interface {
 	facilitator.Journal
 	middleware.Claims
+	registry.Store
 	Close() error
 }
 

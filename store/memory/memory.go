@@ -24,6 +24,7 @@ type Store struct {
 	spendings   map[string]payer.Spending                 // by ID
 	outbox      []*event                                  // in the order in which they were saved
 	saved       map[string]struct{}                       // IDs in outbox
+	registry    registryData
 }
 
 var (
@@ -35,7 +36,7 @@ var (
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{
+	s := &Store{
 		settlements: map[string]*settlement{},
 		keys:        map[string]*settlement{},
 		unfinished:  map[x402.Network]map[*settlement]struct{}{},
@@ -44,6 +45,8 @@ func New() *Store {
 		spendings:   map[string]payer.Spending{},
 		saved:       map[string]struct{}{},
 	}
+	s.registry.init()
+	return s
 }
 
 // Close does nothing; it is there so that backends can be exchanged.

@@ -13,6 +13,7 @@ import (
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/internal/sqlstore"
 	"github.com/v402/v402/middleware"
+	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402/payer"
 )
@@ -35,6 +36,7 @@ var (
 	_ facilitator.Journal = (*Store)(nil)
 	_ middleware.Claims   = (*Store)(nil)
 	_ payer.Ledger        = (*Store)(nil)
+	_ registry.Store      = (*Store)(nil)
 	_ store.Outbox        = (*Store)(nil)
 )
 

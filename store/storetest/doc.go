@@ -15,6 +15,6 @@
 //		})
 //	}
 //
-// One that has a single interface runs [TestJournal], [TestClaims], [TestLedger]
-// or [TestOutbox]. Run it with the race detector on.
+// One that has a single interface runs [TestJournal], [TestClaims], [TestLedger],
+// [TestOutbox] or, for a registry, [TestRegistry] and [TestSettlements]. Run it with the race detector on.
 package storetest

@@ -10,6 +10,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/middleware"
+	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402/payer"
 )
@@ -19,6 +20,7 @@ type Store interface {
 	facilitator.Journal
 	middleware.Claims
 	payer.Ledger
+	registry.Store
 	store.Outbox
 }
 
@@ -48,6 +50,15 @@ func Test(t *testing.T, open Open) {
 	t.Run("Outbox", func(t *testing.T) {
 		TestOutbox(t, func(t *testing.T) EventJournal { return one(t) })
 	})
+	rooms := func(t *testing.T, replicas int) []RegistryStore {
+		stores := make([]RegistryStore, replicas)
+		for i, s := range open(t, replicas) {
+			stores[i] = s
+		}
+		return stores
+	}
+	t.Run("Registry", func(t *testing.T) { TestRegistry(t, rooms) })
+	t.Run("Settlements", func(t *testing.T) { TestSettlements(t, rooms) })
 	t.Run("Replicas", func(t *testing.T) { TestReplicas(t, open) })
 }
 

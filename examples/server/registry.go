@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/v402/v402/registry"
+)
+
+// registryKeySize is that of V402_REGISTRY_KEY, in bytes.
+const registryKeySize = 32
+
+// parseRegistryKey reads a key in hex; nil for none.
+func parseRegistryKey(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	key, err := hex.DecodeString(s)
+	if err != nil || len(key) != registryKeySize {
+		return nil, errors.New("V402_REGISTRY_KEY is not 32 bytes in hexadecimal; make one with: openssl rand -hex 32")
+	}
+	return key, nil
+}
+
+// registryRoom is the registry of platforms, contracts and royalties.
+type registryRoom struct {
+	handler http.Handler // of everything under /api/
+	token   string       // of its admin, if it was made here and must be shown
+}
+
+// openRegistry returns nil if there is no key to encrypt with. In dev mode it
+// has one that everybody knows, as all keys are there.
+func openRegistry(c config, dev bool, store registry.Store, log *slog.Logger) (*registryRoom, error) {
+	key := c.registryKey
+	switch {
+	case key == nil && dev:
+		key = bytes.Repeat([]byte("dev!"), registryKeySize/4)
+	case key == nil:
+		return nil, nil
+	}
+	var room registryRoom
+	token := c.adminToken
+	if token == "" {
+		token = rand.Text()
+		room.token = token
+	}
+	service, err := registry.New(registry.Config{
+		Store: store, EncryptionKey: key, Admin: registry.BearerToken("token", token), Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	room.handler = service.Handler()
+	return &room, nil
+}
+
+// welcome says where the registry is and, once, what its admin's token is.
+func (room *registryRoom) welcome(out io.Writer, url string) {
+	if room == nil {
+		return
+	}
+	fmt.Fprintf(out, "  registry of contracts and royalties on %s/api/registry/openapi.yaml\n", url)
+	if room.token != "" {
+		fmt.Fprintf(out, "  its admin's token, shown this once: %s\n", room.token)
+	}
+}

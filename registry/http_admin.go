@@ -1,0 +1,205 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+)
+
+func (a *api) routeAdmin(rt *router) {
+	rt.handle("GET /api/admin/applications/pending", a.admin(a.getPending))
+	rt.handle("POST /api/admin/applications/{id}/approve", a.admin(a.postApprove))
+	rt.handle("POST /api/admin/applications/{id}/reject", a.admin(a.postReject))
+	rt.handle("GET /api/admin/applications", a.admin(a.getApplications))
+	rt.handle("GET /api/admin/applications/{id}", a.admin(a.getApplication))
+	rt.handle("POST /api/admin/platforms/{id}/suspend", a.admin(a.decide("Platform suspended successfully", a.Suspend)))
+	rt.handle("POST /api/admin/platforms/{id}/reinstate", a.admin(a.decide("Platform reinstated successfully", a.Reinstate)))
+	rt.handle("POST /api/admin/platforms/{id}/rotate-key", a.admin(a.postRotateKeyOf))
+	rt.handle("GET /api/admin/audit", a.admin(a.getAudit))
+	rt.handle("GET /api/admin/stats", a.admin(a.getStats))
+}
+
+// pendingView is an application that waits for a decision.
+type pendingView struct {
+	ID              int64   `json:"id"`
+	Name            string  `json:"name"`
+	Email           string  `json:"email"`
+	PlatformName    string  `json:"platform_name"`
+	PlatformAddress string  `json:"platform_address"`
+	TINNumber       string  `json:"tin_number"`
+	PlatformPhone   string  `json:"platform_phone"`
+	PlatformEmail   string  `json:"platform_email"`
+	BankName        string  `json:"bank_name"`
+	CreatedAt       stamp   `json:"created_at"`
+	AdminNotes      *string `json:"admin_notes"`
+}
+
+func viewPending(v ApplicationView) pendingView {
+	return pendingView{
+		ID: v.ID, Name: v.Name, Email: v.Email, PlatformName: v.PlatformName, PlatformAddress: v.PlatformAddress,
+		TINNumber: v.TINNumber, PlatformPhone: v.PlatformPhone, PlatformEmail: v.PlatformEmail, BankName: v.BankName,
+		CreatedAt: stamp(v.CreatedAt), AdminNotes: orNull(v.AdminNotes),
+	}
+}
+
+func (a *api) getPending(w http.ResponseWriter, r *http.Request, actor string) error {
+	list, err := a.PendingApplications(r.Context(), actor)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Pending applications retrieved", views(list, viewPending))
+}
+
+// applicationView is an application in whatever status.
+type applicationView struct {
+	pendingView
+	APIEndpoint  *string        `json:"api_endpoint"`
+	Status       PlatformStatus `json:"status"`
+	APIKeyPrefix *string        `json:"api_key_prefix"`
+	ApprovedAt   stamp          `json:"approved_at"`
+	RejectedAt   stamp          `json:"rejected_at"`
+}
+
+func viewApplication(v ApplicationView) applicationView {
+	return applicationView{
+		pendingView: viewPending(v), APIEndpoint: orNull(v.APIEndpoint), Status: v.Status, APIKeyPrefix: orNull(v.KeyPrefix),
+		ApprovedAt: stamp(v.ApprovedAt), RejectedAt: stamp(v.RejectedAt),
+	}
+}
+
+func (a *api) getApplications(w http.ResponseWriter, r *http.Request, actor string) error {
+	q := queryOf(r)
+	status, o := oneOf(q, "status", PlatformPending, PlatformActive, PlatformInactive), q.page()
+	if err := q.err(); err != nil {
+		return err
+	}
+	l, err := a.Applications(r.Context(), actor, status, o)
+	if err != nil {
+		return err
+	}
+	return page(a, w, "Applications retrieved successfully", l, viewApplication)
+}
+
+func (a *api) getApplication(w http.ResponseWriter, r *http.Request, actor string) error {
+	id, err := pathID(r, ErrApplicationUnknown)
+	if err != nil {
+		return err
+	}
+	v, err := a.Application(r.Context(), actor, id)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Application retrieved successfully", viewApplication(v))
+}
+
+// approvedView is an approved platform with its new API key.
+type approvedView struct {
+	PlatformName string         `json:"platform_name"`
+	Status       PlatformStatus `json:"status"`
+	ApprovedAt   stamp          `json:"approved_at"`
+	APIKey       string         `json:"api_key"`
+}
+
+func (a *api) postApprove(w http.ResponseWriter, r *http.Request, actor string) error {
+	id, err := pathID(r, ErrApplicationUnknown)
+	if err != nil {
+		return err
+	}
+	var in Decision
+	if err := read(r, maxForm, &in); err != nil {
+		return err
+	}
+	k, err := a.Approve(r.Context(), actor, id, in)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Platform application approved successfully",
+		approvedView{k.Platform.PlatformName, k.Platform.Status, stamp(k.Platform.ApprovedAt), k.APIKey})
+}
+
+// decidedView is a platform after a decision.
+type decidedView struct {
+	PlatformName string         `json:"platform_name"`
+	Status       PlatformStatus `json:"status"`
+}
+
+func (a *api) postReject(w http.ResponseWriter, r *http.Request, actor string) error {
+	id, err := pathID(r, ErrApplicationUnknown)
+	if err != nil {
+		return err
+	}
+	var in Decision
+	if err := read(r, maxForm, &in); err != nil {
+		return err
+	}
+	p, err := a.Reject(r.Context(), actor, id, in)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Platform application rejected", decidedView{p.PlatformName, p.Status})
+}
+
+// decide serves a decision about a platform that was approved before.
+func (a *api) decide(message string, decide func(ctx context.Context, actor string, id int64, in Decision) (Platform, error)) func(http.ResponseWriter, *http.Request, string) error {
+	return func(w http.ResponseWriter, r *http.Request, actor string) error {
+		id, err := pathID(r, ErrPlatformUnknown)
+		if err != nil {
+			return err
+		}
+		var in Decision
+		if err := read(r, maxForm, &in); err != nil {
+			return err
+		}
+		p, err := decide(r.Context(), actor, id, in)
+		if err != nil {
+			return err
+		}
+		return a.succeed(w, http.StatusOK, message, decidedView{p.PlatformName, p.Status})
+	}
+}
+
+func (a *api) postRotateKeyOf(w http.ResponseWriter, r *http.Request, actor string) error {
+	id, err := pathID(r, ErrPlatformUnknown)
+	if err != nil {
+		return err
+	}
+	rotated, err := a.RotateKey(r.Context(), actor, id)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "API key rotated successfully", viewKey(rotated))
+}
+
+// auditView is an entry of the audit log.
+type auditView struct {
+	ID      int64           `json:"id"`
+	At      stamp           `json:"at"`
+	Actor   string          `json:"actor"`
+	Action  string          `json:"action"`
+	Subject string          `json:"subject"`
+	Detail  json.RawMessage `json:"detail"`
+}
+
+func (a *api) getAudit(w http.ResponseWriter, r *http.Request, _ string) error {
+	q := queryOf(r)
+	f := AuditFilter{Actor: q.text("actor"), Action: q.text("action"), Subject: q.text("subject"), From: q.instant("from"), To: q.instant("to")}
+	o := q.page()
+	if err := q.err(); err != nil {
+		return err
+	}
+	l, err := a.Audit(r.Context(), f, o)
+	if err != nil {
+		return err
+	}
+	return page(a, w, "Audit log retrieved successfully", l, func(e AuditEntry) auditView {
+		return auditView{e.ID, stamp(e.At), e.Actor, e.Action, e.Subject, e.Detail}
+	})
+}
+
+func (a *api) getStats(w http.ResponseWriter, r *http.Request, _ string) error {
+	stats, err := a.Stats(r.Context())
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Statistics retrieved successfully", stats)
+}

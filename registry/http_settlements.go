@@ -1,0 +1,313 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+func (a *api) routeSettlements(rt *router) {
+	rt.handle("GET /api/settlements", a.platform(a.getSettlements))
+	rt.handle("GET /api/settlements/{id}.csv", a.platform(a.getStatementCSV))
+	rt.handle("GET /api/settlements/{id}", a.platform(a.getStatement))
+	rt.handle("POST /api/settlements/{id}/pay", a.platform(a.postPay))
+	rt.handle("POST /api/settlements/{id}/confirm", a.platform(a.postConfirm))
+	rt.handle("POST /api/settlements/{id}/dispute", a.platform(a.postDisputeSettlement))
+	rt.handle("POST /api/admin/settlements/run", a.admin(a.postRun))
+	rt.handle("GET /api/admin/settlements", a.admin(a.getAllSettlements))
+	rt.handle("GET /api/admin/settlements/{id}.csv", a.admin(a.getAnyStatementCSV))
+	rt.handle("GET /api/admin/settlements/{id}", a.admin(a.getAnyStatement))
+	rt.handle("POST /api/admin/settlements/{id}/resolve", a.admin(a.postResolveSettlement))
+}
+
+// settlementFilter is what the parameters of a list of settlements select.
+func settlementFilter(q *query) SettlementFilter {
+	return SettlementFilter{
+		RunID: q.number("run_id"), From: q.instant("from"), To: q.instant("to"),
+		Status: oneOf(q, "status", SettlementIssued, SettlementPaid, SettlementConfirmed, SettlementDisputed, SettlementCancelled),
+	}
+}
+
+func viewSettlement(d Settlement) Settlement { return d } // it has a form of its own
+
+func (a *api) getSettlements(w http.ResponseWriter, r *http.Request, p Platform) error {
+	q := queryOf(r)
+	f, o := settlementFilter(q), q.page()
+	switch oneOf(q, "role", "payer", "payee") {
+	case "payer":
+		f.PayerID = p.ID
+	case "payee":
+		f.PayeeID = p.ID
+	}
+	if err := q.err(); err != nil {
+		return err
+	}
+	l, err := a.Settlements(r.Context(), p, f, o)
+	if err != nil {
+		return err
+	}
+	return page(a, w, "Settlements retrieved successfully", l, viewSettlement)
+}
+
+func (a *api) getAllSettlements(w http.ResponseWriter, r *http.Request, _ string) error {
+	q := queryOf(r)
+	f, o := settlementFilter(q), q.page()
+	f.PartyID, f.PayerID, f.PayeeID = q.number("platform_id"), q.number("payer_id"), q.number("payee_id")
+	if err := q.err(); err != nil {
+		return err
+	}
+	l, err := a.AllSettlements(r.Context(), f, o)
+	if err != nil {
+		return err
+	}
+	return page(a, w, "Settlements retrieved successfully", l, viewSettlement)
+}
+
+func (a *api) getStatement(w http.ResponseWriter, r *http.Request, p Platform) error {
+	return a.statementPage(w, r, func(id, after int64) (Statement, error) { return a.Statement(r.Context(), p, id, after) })
+}
+
+func (a *api) getAnyStatement(w http.ResponseWriter, r *http.Request, _ string) error {
+	return a.statementPage(w, r, func(id, after int64) (Statement, error) { return a.AnyStatement(r.Context(), id, after) })
+}
+
+// statementPage serves the lines of a settlement that come after the parameter
+// after, which is next of the page before.
+func (a *api) statementPage(w http.ResponseWriter, r *http.Request, read func(id, after int64) (Statement, error)) error {
+	id, err := pathID(r, ErrSettlementUnknown)
+	if err != nil {
+		return err
+	}
+	q := queryOf(r)
+	after := q.number("after")
+	if err := q.err(); err != nil {
+		return err
+	}
+	statement, err := read(id, after)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Settlement retrieved successfully", statement)
+}
+
+func (a *api) getStatementCSV(w http.ResponseWriter, r *http.Request, p Platform) error {
+	return statementCSV(w, r, func(id int64, d *download) error { return a.WriteStatement(r.Context(), p, id, d) })
+}
+
+func (a *api) getAnyStatementCSV(w http.ResponseWriter, r *http.Request, _ string) error {
+	return statementCSV(w, r, func(id int64, d *download) error { return a.WriteAnyStatement(r.Context(), id, d) })
+}
+
+// payInput is the body of POST /api/settlements/{id}/pay.
+type payInput struct{ PayRequest }
+
+func (in *payInput) UnmarshalJSON(j []byte) error {
+	m, err := readMembers(j)
+	if err != nil {
+		return err
+	}
+	var f faults
+	m.text(&f, "reference", &in.Reference)
+	f.required("reference", in.Reference, maxReference)
+	return f.err()
+}
+
+func (a *api) postPay(w http.ResponseWriter, r *http.Request, p Platform) error {
+	id, err := pathID(r, ErrSettlementUnknown)
+	if err != nil {
+		return err
+	}
+	var in payInput
+	if err := read(r, maxForm, &in); err != nil {
+		return err
+	}
+	d, err := a.PaySettlement(r.Context(), p, id, in.PayRequest)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Settlement paid successfully", d)
+}
+
+func (a *api) postConfirm(w http.ResponseWriter, r *http.Request, p Platform) error {
+	id, err := pathID(r, ErrSettlementUnknown)
+	if err != nil {
+		return err
+	}
+	d, err := a.ConfirmSettlement(r.Context(), p, id)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Settlement confirmed successfully", d)
+}
+
+func (a *api) postDisputeSettlement(w http.ResponseWriter, r *http.Request, p Platform) error {
+	id, err := pathID(r, ErrSettlementUnknown)
+	if err != nil {
+		return err
+	}
+	var in DisputeRequest
+	if err := read(r, maxForm, &in); err != nil {
+		return err
+	}
+	if err := in.faults.err(); err != nil {
+		return err
+	}
+	d, err := a.DisputeSettlement(r.Context(), p, id, in)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Settlement disputed successfully", d)
+}
+
+// runInput is the body of POST /api/admin/settlements/run.
+type runInput struct {
+	RunRequest
+	faults faults
+}
+
+func (in *runInput) UnmarshalJSON(j []byte) error {
+	m, err := readMembers(j)
+	if err != nil {
+		return err
+	}
+	var mode string
+	m.time(&in.faults, "from", &in.From)
+	m.time(&in.faults, "to", &in.To)
+	m.text(&in.faults, "currency", &in.Currency)
+	m.text(&in.faults, "mode", &mode)
+	in.Mode = SettlementMode(mode)
+	if m.has("minimum") {
+		var d Decimal
+		m.number(&in.faults, "minimum", &d)
+		if d.Cmp(Dollars(MaxMoney)) > 0 {
+			in.faults.add("minimum", "The minimum must not be greater than "+MaxMoney.String()+".")
+		}
+		minimum := d.Cents()
+		in.Minimum = &minimum
+	}
+	m.flag(&in.faults, "dry_run", &in.DryRun)
+	return nil
+}
+
+// check adds what is wrong with the request to what was wrong with the members.
+func (in *runInput) check(now time.Time) error {
+	var invalid *ValidationError
+	if errors.As(in.RunRequest.validate(now), &invalid) {
+		for _, field := range slices.Sorted(maps.Keys(invalid.Fields)) {
+			for _, message := range invalid.Fields[field] {
+				if !in.faults.has(field) {
+					in.faults.add(field, message)
+				}
+			}
+		}
+	}
+	return in.faults.err()
+}
+
+// flag reads a boolean.
+func (m members) flag(f *faults, name string, to *bool) {
+	switch {
+	case !m.has(name):
+	case string(m[name]) == "true":
+		*to = true
+	case string(m[name]) != "false":
+		f.add(name, "The "+label(name)+" field must be true or false.")
+	}
+}
+
+// runView says what a run issued, or would issue. It lists MaxPerPage documents
+// at most; all that were issued are under GET /api/admin/settlements?run_id=.
+type runView struct {
+	RunID           *int64         `json:"run_id"`
+	DryRun          bool           `json:"dry_run"`
+	Mode            SettlementMode `json:"mode"`
+	Currency        string         `json:"currency"`
+	From            stamp          `json:"from"`
+	To              stamp          `json:"to"`
+	SettlementCount int            `json:"settlement_count"`
+	NetAmount       Money          `json:"net_amount"`
+	Settlements     []Settlement   `json:"settlements"`
+	Earlier         []Settlement   `json:"earlier"`
+	Carried         [][2]int64     `json:"carried"` // pairs of platforms whose royalties wait
+}
+
+func viewRun(result RunResult, dry bool) runView {
+	v := runView{
+		RunID: orNull(result.Run.ID), DryRun: dry, Mode: result.Run.Mode, Currency: result.Run.Currency,
+		From: stamp(result.Run.From), To: stamp(result.Run.To), SettlementCount: len(result.Settlements),
+		Settlements: views(first(result.Settlements), viewSettlement), Earlier: views(first(result.Earlier), viewSettlement),
+		Carried: views(first(result.Carried), func(pair [2]int64) [2]int64 { return pair }),
+	}
+	for i := range result.Settlements {
+		v.NetAmount += result.Settlements[i].Net
+	}
+	return v
+}
+
+// first is at most one page of items.
+func first[T any](items []T) []T { return items[:min(len(items), MaxPerPage)] }
+
+func (a *api) postRun(w http.ResponseWriter, r *http.Request, actor string) error {
+	var in runInput
+	if err := read(r, maxForm, &in); err != nil {
+		return err
+	}
+	if err := in.check(a.now()); err != nil {
+		return err
+	}
+	result, err := a.RunSettlements(r.Context(), actor, in.RunRequest)
+	if err != nil {
+		return err
+	}
+	v := viewRun(result, in.DryRun)
+	if err := a.nameDrafts(r.Context(), v.Settlements); err != nil {
+		return err
+	}
+	switch {
+	case in.DryRun:
+		return a.succeed(w, http.StatusOK, "Settlements calculated successfully", v)
+	case v.RunID == nil:
+		return a.succeed(w, http.StatusOK, "There is nothing to settle", v)
+	default:
+		return a.succeed(w, http.StatusCreated, "Settlements issued successfully", v)
+	}
+}
+
+// nameDrafts gives drafts the names that a store gives to what it issues.
+func (a *api) nameDrafts(ctx context.Context, drafts []Settlement) error {
+	names := map[int64]string{}
+	for i := range drafts {
+		d := &drafts[i]
+		for id, to := range map[int64]*string{d.PayerID: &d.PayerName, d.PayeeID: &d.PayeeName} {
+			if names[id] == "" && d.Status == SettlementDraft {
+				p, err := a.Platform(ctx, id)
+				if err != nil {
+					return err
+				}
+				names[id] = p.PlatformName
+			}
+			*to = cmp.Or(*to, names[id])
+		}
+	}
+	return nil
+}
+
+func (a *api) postResolveSettlement(w http.ResponseWriter, r *http.Request, actor string) error {
+	id, err := pathID(r, ErrSettlementUnknown)
+	if err != nil {
+		return err
+	}
+	in := resolveInput[SettlementStatus]{known: []SettlementStatus{SettlementIssued, SettlementCancelled}}
+	if err := read(r, maxForm, &in); err != nil {
+		return err
+	}
+	d, err := a.ResolveSettlement(r.Context(), actor, id, Resolution{in.Status, in.Reason})
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Settlement dispute resolved successfully", d)
+}

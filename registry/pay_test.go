@@ -1,0 +1,244 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/middleware"
+	"github.com/v402/v402/registry"
+	"github.com/v402/v402/x402"
+	"github.com/v402/v402/x402/evm"
+	"github.com/v402/v402/x402/payer"
+)
+
+// bank is a facilitator that remembers what it settled. It fails as it is told.
+type bank struct {
+	mu      sync.Mutex
+	settled map[string]x402.SettleResponse
+	next    []any // an error or an x402.Reason for each of the next settlements
+	moved   int
+}
+
+func (b *bank) Verify(context.Context, x402.Payment) (x402.VerifyResponse, error) {
+	return x402.VerifyResponse{IsValid: true}, nil
+}
+
+func (b *bank) Supported(context.Context) (x402.Supported, error) {
+	return x402.Supported{}, errors.New("nobody asks")
+}
+
+func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id, err := p.Identity()
+	if err != nil {
+		return x402.SettleResponse{}, err
+	}
+	if known, ok := b.settled[id.String()]; ok {
+		return known, nil
+	}
+	if len(b.next) > 0 {
+		trouble := b.next[0]
+		b.next = b.next[1:]
+		if reason, ok := trouble.(x402.Reason); ok {
+			r := x402.SettleResponse{ErrorReason: reason, Network: p.Requirements.Network}
+			if !reason.Is(x402.ReasonSettlementPending) {
+				b.settled[id.String()] = r
+			}
+			return r, nil
+		}
+		return x402.SettleResponse{}, trouble.(error)
+	}
+	b.moved++
+	r := x402.SettleResponse{Success: true, Network: p.Requirements.Network, Transaction: "0x" + strconv.Itoa(b.moved)}
+	b.settled[id.String()] = r
+	return r, nil
+}
+
+// counter is a registry with its till behind a guard.
+type counter struct {
+	*room
+	bank *bank
+	till *registry.Till
+	site *httptest.Server
+	key  string // of the seller, who pays
+	due  registry.Settlement
+}
+
+func quietly(c *registry.Config) { c.Logger = slog.New(slog.DiscardHandler) }
+
+func openCounter(t *testing.T) *counter {
+	t.Helper()
+	c := &counter{room: newRoom(t, quietly), bank: &bank{settled: map[string]x402.SettleResponse{}}}
+	c.due = c.issued(t)
+	rotated, err := c.RotateKey(t.Context(), c.seller.Actor(), c.seller.ID)
+	require.NoError(t, err)
+	c.key = rotated.APIKey
+	c.till, err = c.NewTill(registry.TillConfig{
+		PayTo: func(_ context.Context, p registry.Platform) (string, error) {
+			if p.ID != c.publisher.ID {
+				return "", errors.New("the wrong payee")
+			}
+			return "0x209693Bc6afc0C5328bA36FaF03C514EF312287C", nil
+		},
+		Paid: func(ctx context.Context) (registry.TillPayment, bool) {
+			p, ok := middleware.PaymentFrom(ctx)
+			if !ok {
+				return registry.TillPayment{}, false
+			}
+			return registry.TillPayment{Key: p.Key, Settled: p.Settled, Transaction: p.Transaction}, true
+		},
+		Facilitator: c.bank,
+	})
+	require.NoError(t, err)
+	c.serve(t, middleware.SettleBefore)
+	return c
+}
+
+func (c *counter) serve(t *testing.T, mode middleware.Mode) {
+	t.Helper()
+	guard, err := middleware.New(middleware.Config{
+		Facilitator: c.bank, Logger: slog.New(slog.DiscardHandler),
+		Hooks: middleware.Hooks{BeforeSettle: func(ctx context.Context, a middleware.Attempt) error {
+			return c.till.Reserve(ctx, a.Request, a.Payment)
+		}},
+		Routes: []middleware.Route{{
+			Pattern: "POST /api/settlements/{id}/x402", Mode: mode,
+			Offers: []middleware.Offer{{Network: x402.BaseSepolia, PriceFunc: c.till.Price, PayToFunc: c.till.PayTo}},
+		}},
+	})
+	require.NoError(t, err)
+	c.site = httptest.NewServer(guard.Wrap(c.till))
+	t.Cleanup(c.site.Close)
+}
+
+// pay has a wallet pay what is due, with a payment of its own, sent once.
+func (c *counter) pay(t *testing.T) (status int, body string) {
+	t.Helper()
+	signer, err := evm.ParseSigner("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+	require.NoError(t, err)
+	wallet, err := payer.New(payer.Config{Signers: []payer.Signer{signer}, Limits: payer.Limits{PerRequest: "$100"}, Resends: -1})
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.site.URL+"/api/settlements/"+strconv.FormatInt(c.due.ID, 10)+"/x402", nil)
+	require.NoError(t, err)
+	r.Header.Set("X-API-Key", c.key)
+	w, err := wallet.Client().Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer w.Body.Close()
+	b, err := io.ReadAll(w.Body)
+	require.NoError(t, err)
+	return w.StatusCode, string(b)
+}
+
+// now is the settlement as it stands.
+func (c *counter) current(t *testing.T) registry.Settlement {
+	t.Helper()
+	d, err := c.AnySettlement(t.Context(), c.due.ID)
+	require.NoError(t, err)
+	return d
+}
+
+func TestAPaymentClosesASettlement(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	status, body := c.pay(t)
+	require.Equal(t, 200, status, body)
+	d := c.current(t)
+	require.Equal(t, registry.SettlementConfirmed, d.Status)
+	require.Equal(t, "0x1", d.Reference)
+	require.Equal(t, c.now, d.PaidAt)
+	status, body = c.pay(t)
+	require.Equal(t, 200, status, body)
+	require.Contains(t, body, "Settlement is already paid")
+	require.Equal(t, 1, c.bank.moved)
+	actions := c.actions(t)
+	require.Equal(t, []string{"settlement.payment", "settlement.paid", "settlement.confirmed"}, actions[len(actions)-3:])
+}
+
+func TestAPaymentThatFailedMakesRoomForAnother(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	c.bank.next = []any{x402.ReasonEVMInsufficientFunds}
+	status, body := c.pay(t)
+	require.NotEqual(t, 200, status, body)
+	require.Equal(t, registry.SettlementIssued, c.current(t).Status)
+	status, body = c.pay(t)
+	require.Equal(t, 200, status, body)
+	require.Equal(t, registry.SettlementConfirmed, c.current(t).Status)
+	require.Equal(t, 1, c.bank.moved)
+}
+
+func TestWhileAPaymentIsUnderWayNothingElseHappensToItsSettlement(t *testing.T) {
+	t.Parallel()
+	for _, trouble := range []any{x402.ReasonSettlementPending, errors.New("the line is dead")} {
+		c := openCounter(t)
+		c.bank.next = []any{trouble, trouble, trouble, trouble}
+		status, body := c.pay(t)
+		require.NotEqual(t, 200, status, body)
+		require.NotEmpty(t, c.current(t).PaymentKey)
+		status, body = c.pay(t)
+		require.NotEqual(t, 200, status, body)
+		require.Zero(t, c.bank.moved)
+		require.Equal(t, registry.ErrPaymentUnderWay, steps["pay"](t, c.room, c.seller, c.due.ID))
+		require.NoError(t, steps["dispute"](t, c.room, c.seller, c.due.ID))
+		require.Equal(t, registry.ErrPaymentUnderWay, steps["cancel"](t, c.room, registry.Platform{}, c.due.ID))
+
+		c.bank.next = nil
+		d, err := c.till.Check(t.Context(), c.due.ID)
+		require.NoError(t, err)
+		require.Equal(t, registry.SettlementConfirmed, d.Status, "the money moved, whatever was disputed")
+		require.Equal(t, 1, c.bank.moved)
+		again, err := c.till.Check(t.Context(), c.due.ID)
+		require.NoError(t, err)
+		require.Equal(t, d, again)
+	}
+}
+
+func TestASettlementThatIsNotDueIsNotSold(t *testing.T) {
+	t.Parallel()
+	for _, path := range [][]string{{"dispute"}, {"dispute", "cancel"}, {"pay"}, {"pay", "confirm"}} {
+		c := openCounter(t)
+		for _, step := range path {
+			who := c.seller
+			if step == "confirm" {
+				who = c.publisher
+			}
+			require.NoError(t, steps[step](t, c.room, who, c.due.ID))
+		}
+		status, body := c.pay(t)
+		want := 400
+		if path[0] == "pay" {
+			want = 200 // and it says that nothing was due
+		}
+		require.Equal(t, want, status, body)
+		require.Zero(t, c.bank.moved)
+	}
+}
+
+func TestATillWithoutItsGuardTakesNothing(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	r := httptest.NewRequest("POST", "/api/settlements/"+strconv.FormatInt(c.due.ID, 10)+"/x402", nil)
+	r.Header.Set("X-API-Key", c.key)
+	w := httptest.NewRecorder()
+	c.till.ServeHTTP(w, r)
+	require.Equal(t, 500, w.Code)
+	c.serve(t, middleware.SettleAfter)
+	status, body := c.pay(t)
+	require.NotEqual(t, 200, status, body)
+	require.Zero(t, c.bank.moved)
+	require.Equal(t, registry.SettlementIssued, c.current(t).Status)
+	_, err := c.NewTill(registry.TillConfig{})
+	require.Error(t, err)
+}
