@@ -146,7 +146,7 @@ func TestAClientThatFollowsARedirectOfTheMuxWithItsPaymentIsServedAndChargedOnce
 		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+path, nil)
 		require.NoError(t, err)
 		r.Header.Set(name, value)
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := (&http.Client{Transport: ownTransport(t)}).Do(r)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, "/files/", resp.Request.URL.Path)
@@ -240,13 +240,22 @@ func TestTrailersOfAHandlerFollowTheBodyAlsoTheSecondTime(t *testing.T) {
 	require.EqualValues(t, 1, s.ran.Load())
 }
 
+// ownTransport is not the default one, whose idle connections httptest closes
+// under the hands of other tests.
+func ownTransport(t *testing.T) *http.Transport {
+	t.Helper()
+	own := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(own.CloseIdleConnections)
+	return own
+}
+
 // send gets url with one header from a real server.
 func send(t *testing.T, url, name, value string) (resp *http.Response, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
 	require.NoError(t, err)
 	r.Header.Set(name, value)
-	resp, err = http.DefaultTransport.RoundTrip(r)
+	resp, err = ownTransport(t).RoundTrip(r)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	all, err := io.ReadAll(resp.Body)

@@ -27,7 +27,7 @@ func (s *shop) buy(t *testing.T, url string) *http.Response {
 	require.NoError(t, err)
 	r.Host = "example.com"
 	r.Header.Set(name, value)
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := ownTransport(t).RoundTrip(r)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = resp.Body.Close() })
 	return resp

@@ -94,13 +94,22 @@ func TestAFileOfAnOlderProgramIsUpgraded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "v402.db")
 	open(t, path)
 	db := raw(t, path)
-	for _, statement := range []string{ // as before the first migration
-		"DROP TABLE v402_settlements", "DROP TABLE v402_accounts", "DROP TABLE v402_claims", "DROP TABLE v402_spendings",
-		"DROP TABLE v402_budgets", "DROP TABLE v402_outbox", "DELETE FROM v402_goose WHERE version_id > 0",
-	} {
-		_, err := db.ExecContext(t.Context(), statement)
+	var tables []string // all but goose's own, as before the first migration
+	rows, err := db.QueryContext(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'v402_%' AND name <> 'v402_goose'")
+	require.NoError(t, err)
+	for rows.Next() {
+		var name string
+		require.NoError(t, rows.Scan(&name))
+		tables = append(tables, name)
+	}
+	require.NoError(t, rows.Close())
+	require.Contains(t, tables, "v402_settlements")
+	for _, name := range tables {
+		_, err := db.ExecContext(t.Context(), "DROP TABLE "+name)
 		require.NoError(t, err)
 	}
+	_, err = db.ExecContext(t.Context(), "DELETE FROM v402_goose WHERE version_id > 0")
+	require.NoError(t, err)
 	reserve(t, open(t, path), 0, 1)
 }
 

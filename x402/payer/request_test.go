@@ -118,7 +118,7 @@ func (h *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func serverClient(t *testing.T, change func(*payer.Config)) (*http.Client, *fakeSigner) {
 	t.Helper()
 	p, signer := pays(t, nil, func(c *payer.Config) {
-		c.Base = http.DefaultTransport
+		c.Base = http.DefaultTransport.(*http.Transport).Clone() // httptest closes the idle connections of the default one
 		if change != nil {
 			change(c)
 		}
