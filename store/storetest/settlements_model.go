@@ -17,11 +17,10 @@ import (
 // netModel is netting in its simplest form: a list of debts, and of documents
 // with the debts that they list.
 type netModel struct {
-	room  *ledgerRoom
-	owed  []*modelDebt
-	docs  []*modelDocument
-	modes [3]registry.SettlementMode // of the period, once it was netted
-	base  int                        // month of the first period
+	room *ledgerRoom
+	owed []*modelDebt
+	docs []*modelDocument
+	base int // month of the first period
 }
 
 // modelDebt is a royalty or an adjustment.
