@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/v402/v402/internal/web"
 )
 
 func (a *api) routeSettlements(rt *router) {
@@ -95,11 +97,11 @@ func (a *api) statementPage(w http.ResponseWriter, r *http.Request, read func(id
 }
 
 func (a *api) getStatementCSV(w http.ResponseWriter, r *http.Request, p Platform) error {
-	return statementCSV(w, r, func(id int64, d *download) error { return a.WriteStatement(r.Context(), p, id, d) })
+	return statementCSV(w, r, func(id int64, d *web.Download) error { return a.WriteStatement(r.Context(), p, id, d) })
 }
 
 func (a *api) getAnyStatementCSV(w http.ResponseWriter, r *http.Request, _ string) error {
-	return statementCSV(w, r, func(id int64, d *download) error { return a.WriteAnyStatement(r.Context(), id, d) })
+	return statementCSV(w, r, func(id int64, d *web.Download) error { return a.WriteAnyStatement(r.Context(), id, d) })
 }
 
 // payInput is the body of POST /api/settlements/{id}/pay.
