@@ -21,6 +21,7 @@ type Router struct {
 // route is a method and a path: before, and if name is not empty the value of
 // that name, and after.
 type route struct {
+	pattern             string
 	method              string
 	before, name, after string
 	slashes             bool // may be in the value
@@ -35,10 +36,12 @@ func (rt *Router) Handle(pattern string, h http.HandlerFunc) {
 	before, rest, _ := strings.Cut(path, "{")
 	name, after, _ := strings.Cut(rest, "}")
 	name, slashes := strings.CutSuffix(name, "...")
-	rt.routes = append(rt.routes, route{method, before, name, after, slashes, h})
+	rt.routes = append(rt.routes, route{pattern, method, before, name, after, slashes, h})
 }
 
-// ServeHTTP implements [http.Handler]. A route of GET serves HEAD too.
+// ServeHTTP implements [http.Handler]. A route of GET serves HEAD too. Handlers
+// find the pattern of their route in [http.Request.Pattern]: it can be logged,
+// where a path may hold what must not be.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	var allowed []string
@@ -50,6 +53,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if c.name != "" {
 				r.SetPathValue(c.name, value)
 			}
+			r.Pattern = c.pattern
 			c.handler(w, r)
 			return
 		case !slices.Contains(allowed, c.method):
