@@ -26,6 +26,7 @@ type Store struct {
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
 	accessLog   accessLog
+	wallet      walletData
 }
 
 var (
@@ -48,6 +49,7 @@ func New() *Store {
 	}
 	s.registry.init()
 	s.accessLog.gaps = map[gap]int64{}
+	s.wallet.init()
 	return s
 }
 
