@@ -42,6 +42,12 @@ type Config struct {
 
 	Limits *v402api.Limits // requests per minute; nil limits nothing
 
+	// Log says what is kept of attempts to reach products.
+	Log LogConfig
+	// ClientAddr is the address of whoever sent a request, for the access log:
+	// r.RemoteAddr if nil. Behind a proxy, read what that proxy sets.
+	ClientAddr func(*http.Request) string
+
 	ViewsEvery time.Duration // how often views are stored; 5 s if zero
 
 	Now    func() time.Time // time.Now if nil
@@ -56,6 +62,7 @@ type Service struct {
 	coins    coins
 	log      *slog.Logger
 	views    *views
+	recorder *recorder
 }
 
 // New returns a Service. It does no I/O.
@@ -80,6 +87,7 @@ func New(c Config) (*Service, error) {
 		more = append(more[:len(more):len(more)], chain.Network())
 	}
 	s := &Service{store: c.Store, options: c, log: c.Logger, views: newViews()}
+	s.recorder = newRecorder(c.Store, c.Log, c.Now, c.Logger)
 	s.networks = networksOf(more)
 	s.coins = coinsOf(s.networks, c.Assets, c.Tokens)
 	return s, nil
@@ -90,10 +98,11 @@ func New(c Config) (*Service, error) {
 func (s *Service) Coins() []Coin { return append([]Coin(nil), s.coins...) }
 
 // Run does what a catalog does in the background until ctx ends: it stores
-// views. What is under way then is finished.
+// views and the access log, and deletes what is too old of it. What is under way then is finished.
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.runViews(ctx) })
+	g.Go(func() error { s.recorder.run(ctx); return nil })
 	return g.Wait()
 }
 
