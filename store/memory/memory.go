@@ -27,6 +27,7 @@ type Store struct {
 	registry    registryData
 	accessLog   accessLog
 	wallet      walletData
+	market      marketData
 }
 
 var (
@@ -50,6 +51,7 @@ func New() *Store {
 	s.registry.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
+	s.market.init()
 	return s
 }
 
