@@ -26,15 +26,20 @@ func (s *Service) prove(ctx context.Context, p Proof, proof string) error {
 	return nil
 }
 
-// signed says whether a wallet has signed a message: by its key, or as its
-// contract says (ERC-1271).
+// signed says whether a wallet has signed a message (EIP-191).
 func (s *Service) signed(ctx context.Context, chainID uint64, wallet, message, signature string) (bool, error) {
+	return s.signedDigest(ctx, chainID, wallet, evm.MessageDigest([]byte(message)), signature)
+}
+
+// signedDigest says whether a wallet has signed a digest: by its key, or as its
+// contract says (ERC-1271).
+func (s *Service) signedDigest(ctx context.Context, chainID uint64, wallet string, digest evm.Hash, signature string) (bool, error) {
 	raw, err := hex.DecodeString(strings.TrimPrefix(signature, "0x"))
 	if err != nil || len(raw) == 0 || len(raw) > maxSignature {
 		return false, nil
 	}
 	if sig, err := evm.ParseSignature(raw); err == nil {
-		signer, err := evm.RecoverMessage([]byte(message), sig)
+		signer, err := evm.Recover(digest, sig)
 		if err == nil && strings.EqualFold(signer.String(), wallet) {
 			return true, nil
 		}
@@ -47,7 +52,7 @@ func (s *Service) signed(ctx context.Context, chainID uint64, wallet, message, s
 	if !ok {
 		return false, nil
 	}
-	valid, err := contracts.ValidSignature(ctx, wallet, evm.MessageDigest([]byte(message)), raw)
+	valid, err := contracts.ValidSignature(ctx, wallet, digest, raw)
 	if err != nil {
 		return false, unavailable(chain.Network, err)
 	}

@@ -38,6 +38,7 @@ type Store interface {
 	EntitlementStore
 	SeatStore
 	BuyerStore
+	WalletStore
 	// MarketAudit lists the audit log.
 	MarketAudit(ctx context.Context, f AuditFilter, page store.Page) (List[AuditEntry], error)
 }
@@ -161,14 +162,4 @@ type SeatStore interface {
 type BuyerStore interface {
 	// AddChallenge stores c and forgets those that have expired at c.CreatedAt.
 	AddChallenge(ctx context.Context, c Challenge) error
-	// BuyerChallenge returns one, expired or not.
-	BuyerChallenge(ctx context.Context, id string) (Challenge, error)
-	// AddBuyerSession stores s and uses up a challenge of purpose [ProveSession]
-	// and s's wallet; store.ErrNotFound if it is not there or has expired at
-	// s.CreatedAt.
-	AddBuyerSession(ctx context.Context, s BuyerSession, challenge string, trail Trail) error
-	// BuyerSession finds one by its TokenHash, ended or not: one indexed read.
-	BuyerSession(ctx context.Context, tokenHash string) (BuyerSession, error)
-	// UpdateBuyerSession lets change alter token, end and revocation.
-	UpdateBuyerSession(ctx context.Context, tokenHash string, change func(*BuyerSession) (Trail, error)) (BuyerSession, error)
 }
