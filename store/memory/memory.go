@@ -25,6 +25,7 @@ type Store struct {
 	outbox      []*event                                  // in the order in which they were saved
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
+	webhooks    webhookData
 }
 
 var (
@@ -46,6 +47,7 @@ func New() *Store {
 		saved:       map[string]struct{}{},
 	}
 	s.registry.init()
+	s.webhooks.init()
 	return s
 }
 
