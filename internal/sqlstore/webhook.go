@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/v402/v402/facilitator/webhook"
-	"github.com/v402/v402/registry"
+	"github.com/v402/v402/store"
 )
 
 var _ webhook.Store = (*DB)(nil)
@@ -172,7 +173,7 @@ func (s *DB) Webhook(ctx context.Context, id string) (webhook.Endpoint, error) {
 }
 
 // Webhooks implements [webhook.EndpointStore].
-func (s *DB) Webhooks(ctx context.Context, ownerID string, o webhook.PageOptions) (webhook.List[webhook.Endpoint], error) {
+func (s *DB) Webhooks(ctx context.Context, ownerID string, o store.PageNumber) (store.List[webhook.Endpoint], error) {
 	var f filter
 	f.text("owner_id = ?", ownerID)
 	l, err := webhookPage(ctx, s.read, endpoints, f, o)
@@ -182,8 +183,16 @@ func (s *DB) Webhooks(ctx context.Context, ownerID string, o webhook.PageOptions
 	return l, nil
 }
 
-func webhookPage[T any](ctx context.Context, q querier, of selection[T], f filter, o webhook.PageOptions) (webhook.List[T], error) {
+// webhookPage lists one page, the newest first.
+func webhookPage[T any](ctx context.Context, q querier, of selection[T], f filter, o store.PageNumber) (store.List[T], error) {
 	o = o.Bounded()
-	l, err := page(ctx, q, of, f, registry.PageOptions{Page: o.Page, PerPage: o.Size}, false)
-	return webhook.List[T]{Items: l.Items, Total: l.Total, Page: o.Page, Size: o.Size}, err
+	l := store.List[T]{Page: o.Page, Size: o.Size}
+	var err error
+	if l.Total, err = one(ctx, q, column[int64], "SELECT COUNT(*) FROM "+of.counted+f.String(), f.args...); err != nil {
+		return l, err
+	}
+	n := len(f.args)
+	l.Items, err = all(ctx, q, of.scan, "SELECT "+of.columns+" FROM "+of.counted+of.joined+f.String()+" ORDER BY "+of.id+" DESC LIMIT $"+
+		strconv.Itoa(n+1)+" OFFSET $"+strconv.Itoa(n+2), append(f.args[:n:n], o.Size, o.Offset())...)
+	return l, err
 }

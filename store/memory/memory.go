@@ -26,6 +26,8 @@ type Store struct {
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
 	webhooks    webhookData
+	accessLog   accessLog
+	wallet      walletData
 }
 
 var (
@@ -48,6 +50,8 @@ func New() *Store {
 	}
 	s.registry.init()
 	s.webhooks.init()
+	s.accessLog.gaps = map[gap]int64{}
+	s.wallet.init()
 	return s
 }
 

@@ -159,10 +159,10 @@ func (s *Store) Webhook(ctx context.Context, id string) (webhook.Endpoint, error
 }
 
 // Webhooks implements [webhook.EndpointStore].
-func (s *Store) Webhooks(ctx context.Context, ownerID string, o webhook.PageOptions) (webhook.List[webhook.Endpoint], error) {
+func (s *Store) Webhooks(ctx context.Context, ownerID string, o store.PageNumber) (store.List[webhook.Endpoint], error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
-		return webhook.List[webhook.Endpoint]{}, err
+		return store.List[webhook.Endpoint]{}, err
 	}
 	defer leave()
 	var found []*webhook.Endpoint
@@ -176,10 +176,10 @@ func (s *Store) Webhooks(ctx context.Context, ownerID string, o webhook.PageOpti
 }
 
 // webhookPage is one page of list.
-func webhookPage[T any](list []*T, o webhook.PageOptions, show func(*T) T) webhook.List[T] {
+func webhookPage[T any](list []*T, o store.PageNumber, show func(*T) T) store.List[T] {
 	o = o.Bounded()
-	out := webhook.List[T]{Total: int64(len(list)), Page: o.Page, Size: o.Size}
-	from := min((o.Page-1)*o.Size, len(list))
+	out := store.List[T]{Total: int64(len(list)), Page: o.Page, Size: o.Size}
+	from := min(o.Offset(), len(list))
 	for _, v := range list[from:min(from+o.Size, len(list))] {
 		out.Items = append(out.Items, show(v))
 	}

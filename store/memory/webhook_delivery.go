@@ -251,10 +251,10 @@ func (s *Store) WebhookDelivery(ctx context.Context, queue, id string) (webhook.
 }
 
 // WebhookDeliveries implements [webhook.DeliveryStore].
-func (s *Store) WebhookDeliveries(ctx context.Context, f webhook.DeliveryFilter, o webhook.PageOptions) (webhook.List[webhook.Delivery], error) {
+func (s *Store) WebhookDeliveries(ctx context.Context, f webhook.DeliveryFilter, o store.PageNumber) (store.List[webhook.Delivery], error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
-		return webhook.List[webhook.Delivery]{}, err
+		return store.List[webhook.Delivery]{}, err
 	}
 	defer leave()
 	var found []*webhook.Delivery
