@@ -34,10 +34,16 @@ func (s *DB) LeaseDeliveries(ctx context.Context, holder string, now, until time
 		}
 		for _, queue := range queues {
 			b, err := dueOf(ctx, tx, queue, now, each)
+			if err == nil && len(b.Deliveries) > 0 {
+				batches = append(batches, b)
+				continue
+			}
+			if err == nil { // what was published again was there already
+				err = endLease(ctx, tx, holder, queue)
+			}
 			if err != nil {
 				return err
 			}
-			batches = append(batches, b)
 		}
 		return nil
 	})
@@ -96,14 +102,11 @@ func (s *DB) FinishDeliveries(ctx context.Context, holder, queue string, outcome
 			return err
 		}
 		if len(outcomes) > 0 {
-			if _, err := tx.ExecContext(ctx, "UPDATE v402_webhook_queues SET failing = $1 WHERE id = $2", flag(failed(outcomes)), queue); err != nil {
+			if _, err := tx.ExecContext(ctx, "UPDATE v402_webhook_queues SET failing = $1 WHERE id = $2", flag(allFailed(outcomes)), queue); err != nil {
 				return err
 			}
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE v402_webhook_queues SET owner = '', leased_until = 0 WHERE id = $1 AND owner = $2", queue, holder); err != nil {
-			return err
-		}
-		if err := rearm(ctx, tx, queue); err != nil {
+		if err := endLease(ctx, tx, holder, queue); err != nil {
 			return err
 		}
 		return s.saveEvents(ctx, tx, events)
@@ -124,6 +127,14 @@ func (s *DB) lockQueue(ctx context.Context, tx querier, queue string) error {
 	return err
 }
 
+// endLease ends holder's lease of a queue, if it has it.
+func endLease(ctx context.Context, tx querier, holder, queue string) error {
+	if _, err := tx.ExecContext(ctx, "UPDATE v402_webhook_queues SET owner = '', leased_until = 0 WHERE id = $1 AND owner = $2", queue, holder); err != nil {
+		return err
+	}
+	return rearm(ctx, tx, queue)
+}
+
 // alterEndpoint lets change alter the endpoint of a queue, if it has one still.
 func (s *DB) alterEndpoint(ctx context.Context, tx querier, queue string, change func(*webhook.Endpoint) []store.Event) ([]store.Event, error) {
 	e, err := s.lockWebhook(ctx, tx, queue)
@@ -137,8 +148,8 @@ func (s *DB) alterEndpoint(ctx context.Context, tx querier, queue string, change
 	return events, saveWebhook(ctx, tx, queue, &e)
 }
 
-// failed says whether none of outcomes was a success.
-func failed(outcomes []webhook.Outcome) bool {
+// allFailed says whether none of outcomes was a success.
+func allFailed(outcomes []webhook.Outcome) bool {
 	return !slices.ContainsFunc(outcomes, func(o webhook.Outcome) bool { return o.Status == webhook.DeliveryDelivered })
 }
 
