@@ -89,6 +89,10 @@ type CheckoutStore interface {
 	// [ErrTransactionUsed] or [ErrPaymentUsed] if another quote has the same.
 	CheckOut(ctx context.Context, quoteID string, now time.Time, decide func(*Checkout) (Trail, error)) (Checkout, error)
 
+	// TransactionUsed says whether CheckOut would return [ErrTransactionUsed] for
+	// a quote.
+	TransactionUsed(ctx context.Context, c TransactionClaim, quoteID string) (bool, error)
+
 	// Membership of a wallet: with MembershipNone if it never had one.
 	Membership(ctx context.Context, wallet string) (Membership, error)
 	Memberships(ctx context.Context, f MembershipFilter, page store.Page) (List[Membership], error)
