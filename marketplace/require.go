@@ -14,8 +14,7 @@ import (
 type Requirement struct {
 	OfferID string
 
-	// Wallet says which wallet has sent a request, which must be proved: nil
-	// wants a wallet session, see [Service.SessionOf].
+	// Wallet says which wallet has sent a request, which must be proved; required.
 	Wallet func(*http.Request) (string, error)
 	// Workspace and OrgRoot say what the request is about; nil asks for none.
 	Workspace func(*http.Request) string
@@ -42,13 +41,10 @@ func (s *Service) Require(offerID string) func(http.Handler) http.Handler {
 // be known, nobody is let through.
 func (s *Service) RequireThat(r Requirement) func(http.Handler) http.Handler {
 	if r.Wallet == nil {
-		r.Wallet = func(req *http.Request) (string, error) {
-			session, err := s.SessionOf(req)
-			return session.Wallet, err
-		}
+		r.Wallet = func(*http.Request) (string, error) { return "", errNoSession() }
 	}
 	if r.Refused == nil {
-		r.Refused = s.refuse
+		r.Refused = s.refuseGuarded
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -102,8 +98,10 @@ func (v *Verification) Refusal(offerID string) *Error {
 	}
 }
 
-// refuse answers a request, and logs what is ours to mend.
-func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func errNoSession() *Error { return Refuse(CodeSessionRequired, "A wallet session is required.") }
+
+// refuseGuarded answers a request, and logs what is ours to mend.
+func (s *Service) refuseGuarded(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *Error
 	if !errors.As(err, &refused) || refused.Err != nil {
 		s.log.ErrorContext(r.Context(), "marketplace: a guarded request", "method", r.Method, "path", r.URL.Path, "error", err)
