@@ -39,20 +39,10 @@ func ProofMessage(p Proof) string {
 	return b.String()
 }
 
-// Purpose says what a challenge is for.
-type Purpose string
-
-// The purposes.
-const (
-	ProveOwnership Purpose = "ownership" // the nonce of a [Proof]
-)
-
-// Challenge is something to sign, once.
+// Challenge is the nonce of a [Proof], good once.
 type Challenge struct {
 	ID        string // the nonce, at random
-	Purpose   Purpose
-	Wallet    string // in lower case
-	ChainID   uint64
+	Wallet    string // that signs, in lower case
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

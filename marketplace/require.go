@@ -14,8 +14,7 @@ import (
 type Requirement struct {
 	OfferID string
 
-	// Wallet says which wallet has sent a request, which must be proved: nil
-	// wants a wallet session, see [Service.SessionOf].
+	// Wallet says which wallet has sent a request, which must be proved; required.
 	Wallet func(*http.Request) (string, error)
 	// Workspace and OrgRoot say what the request is about; nil asks for none.
 	Workspace func(*http.Request) string
@@ -48,7 +47,7 @@ func (s *Service) RequireThat(r Requirement) func(http.Handler) http.Handler {
 		}
 	}
 	if r.Refused == nil {
-		r.Refused = s.refuse
+		r.Refused = s.refuseGuarded
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -102,8 +101,8 @@ func (v *Verification) Refusal(offerID string) *Error {
 	}
 }
 
-// refuse answers a request, and logs what is ours to mend.
-func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// refuseGuarded answers a request, and logs what is ours to mend.
+func (s *Service) refuseGuarded(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *Error
 	if !errors.As(err, &refused) || refused.Err != nil {
 		s.log.ErrorContext(r.Context(), "marketplace: a guarded request", "method", r.Method, "path", r.URL.Path, "error", err)

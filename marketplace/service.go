@@ -82,7 +82,7 @@ type Config struct {
 	QuoteTTL     time.Duration // how long a price stands; 15 minutes if zero
 	ConfirmGrace time.Duration // how long after that a transaction that was mined in time counts; 24 hours if zero
 	ClockSkew    time.Duration // how far a block's time may be before the quote that it pays; 1 minute if zero
-	ProofTTL     time.Duration // of a challenge; 5 minutes if zero
+	ProofTTL     time.Duration // of a nonce; 5 minutes if zero
 	SessionTTL   time.Duration // of a wallet session; 30 days if zero
 	SeatTTL      time.Duration // after which an instance that was not seen loses its seat to another; never if zero
 

@@ -14,7 +14,7 @@ import (
 // prove checks that the owner of a wallet lets another one pay.
 func (s *Service) prove(ctx context.Context, p Proof, proof string) error {
 	message := s.options.ProofMessage(p)
-	ok, err := s.signed(ctx, p.ChainID, p.Wallet, message, proof)
+	ok, err := s.signedDigest(ctx, p.ChainID, p.Wallet, evm.MessageDigest([]byte(message)), proof)
 	switch {
 	case err != nil:
 		return err
@@ -24,11 +24,6 @@ func (s *Service) prove(ctx context.Context, p Proof, proof string) error {
 		return e
 	}
 	return nil
-}
-
-// signed says whether a wallet has signed a message (EIP-191).
-func (s *Service) signed(ctx context.Context, chainID uint64, wallet, message, signature string) (bool, error) {
-	return s.signedDigest(ctx, chainID, wallet, evm.MessageDigest([]byte(message)), signature)
 }
 
 // signedDigest says whether a wallet has signed a digest: by its key, or as its
@@ -75,13 +70,7 @@ func (s *Service) ProofNonce(ctx context.Context, address string) (Challenge, er
 	if err != nil {
 		return Challenge{}, err
 	}
-	c := s.challenge(ProveOwnership, owner, 0)
-	return c, refusal(s.store.AddChallenge(ctx, c), nil, "make a nonce")
-}
-
-func (s *Service) challenge(purpose Purpose, owner string, chainID uint64) Challenge {
 	now := s.now()
-	return Challenge{
-		ID: rand.Text(), Purpose: purpose, Wallet: owner, ChainID: chainID, CreatedAt: now, ExpiresAt: now.Add(s.options.ProofTTL),
-	}
+	c := Challenge{ID: rand.Text(), Wallet: owner, CreatedAt: now, ExpiresAt: now.Add(s.options.ProofTTL)}
+	return c, refusal(s.store.AddChallenge(ctx, c), nil, "make a nonce")
 }
