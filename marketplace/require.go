@@ -14,7 +14,8 @@ import (
 type Requirement struct {
 	OfferID string
 
-	// Wallet says which wallet has sent a request, which must be proved; required.
+	// Wallet says which wallet has sent a request, which must be proved: nil wants
+	// a wallet session, see [Service.SessionOf].
 	Wallet func(*http.Request) (string, error)
 	// Workspace and OrgRoot say what the request is about; nil asks for none.
 	Workspace func(*http.Request) string
