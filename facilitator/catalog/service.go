@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/x402"
 )
@@ -18,11 +19,11 @@ import (
 type Config struct {
 	Store Store // required
 
-	// Authenticate returns who sends a request, such as
-	// that of an account service. For a request without credentials it
-	// returns [ErrUnauthenticated], and what is open to everybody is
-	// served. Nil knows nobody.
-	Authenticate func(*http.Request) (User, error)
+	// Authenticate returns who sends a request, such as the Authenticate of an
+	// account.Service. For a request without credentials it returns
+	// [account.ErrUnauthenticated], and what is open to everybody is served. Nil
+	// knows nobody.
+	Authenticate func(*http.Request) (account.User, error)
 
 	// Providers tells how clients see the owners of products, by their IDs. If
 	// nil, or of one that is not in the answer, only the ID is shown.
