@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
@@ -23,6 +24,7 @@ type Store interface {
 	middleware.Claims
 	payer.Ledger
 	registry.Store
+	account.Store
 	marketplace.WalletStore
 	catalog.LogStore
 	store.Outbox
@@ -75,6 +77,15 @@ func Test(t *testing.T, open Open) {
 	t.Run("AccessLog", func(t *testing.T) {
 		TestAccessLog(t, func(t *testing.T, replicas int) []catalog.LogStore {
 			stores := make([]catalog.LogStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Accounts", func(t *testing.T) {
+		TestAccounts(t, func(t *testing.T, replicas int) []AccountStore {
+			stores := make([]AccountStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}
