@@ -26,6 +26,7 @@ type Store struct {
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
 	accounts    accountData
+	webhooks    webhookData
 	accessLog   accessLog
 	wallet      walletData
 }
@@ -50,6 +51,7 @@ func New() *Store {
 	}
 	s.registry.init()
 	s.accounts.init()
+	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
 	return s
