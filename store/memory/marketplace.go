@@ -28,7 +28,7 @@ type marketData struct {
 	memberships  map[string]*marketplace.Membership
 	entitlements map[string]*marketplace.Entitlement
 	held         map[holding][]*marketplace.Entitlement // in the order in which they came
-	numbers      map[numbered]int64                     // of the newest entitlement
+	numbers      map[sequence]int64                     // of the newest entitlement
 	seats        map[string]map[string]marketplace.Activation
 	audit        []*marketplace.AuditEntry
 }
@@ -42,7 +42,7 @@ type usedBy struct {
 
 type holding struct{ wallet, offerID string }
 
-type numbered struct {
+type sequence struct {
 	chainID uint64
 	wallet  string
 }
@@ -52,7 +52,7 @@ func (d *marketData) init() {
 		issuers: map[string]*marketplace.Issuer{}, offers: map[string]*marketplace.Offer{}, approvals: map[approvalKey]*marketplace.Approval{},
 		challenges: map[string]marketplace.Challenge{}, quotes: map[string]*marketplace.CheckoutQuote{}, payments: map[string]string{},
 		transactions: map[usedBy]string{}, memberships: map[string]*marketplace.Membership{}, entitlements: map[string]*marketplace.Entitlement{},
-		held: map[holding][]*marketplace.Entitlement{}, numbers: map[numbered]int64{}, seats: map[string]map[string]marketplace.Activation{},
+		held: map[holding][]*marketplace.Entitlement{}, numbers: map[sequence]int64{}, seats: map[string]map[string]marketplace.Activation{},
 	}
 }
 

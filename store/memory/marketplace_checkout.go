@@ -201,7 +201,7 @@ func (s *Store) CheckOut(ctx context.Context, id string, now time.Time, decide f
 // checkout is what a payment for q may read and alter.
 func (s *Store) checkout(q *marketplace.CheckoutQuote, now time.Time) marketplace.Checkout {
 	c := marketplace.Checkout{
-		Quote: showQuote(q), Membership: s.membership(q.Wallet), Number: s.market.numbers[numbered{q.ChainID, q.Wallet}] + 1,
+		Quote: showQuote(q), Membership: s.membership(q.Wallet), Number: s.market.numbers[sequence{q.ChainID, q.Wallet}] + 1,
 	}
 	if q.OfferID == "" {
 		return c

@@ -16,7 +16,7 @@ func showEntitlement(e *marketplace.Entitlement) marketplace.Entitlement { retur
 func (s *Store) addEntitlement(e marketplace.Entitlement, number int64) marketplace.Entitlement {
 	e.IssuedAt, e.ExpiresAt, e.UpdatedAt = stored(e.IssuedAt), optionalStored(e.ExpiresAt), stored(e.UpdatedAt)
 	s.market.entitlements[e.ID] = &e
-	s.market.numbers[numbered{e.ChainID, e.Wallet}] = number
+	s.market.numbers[sequence{e.ChainID, e.Wallet}] = number
 	key := holding{e.Wallet, e.OfferID}
 	s.market.held[key] = append(s.market.held[key], &e)
 	return e
