@@ -14,8 +14,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/egress"
 	"github.com/v402/v402/internal/seal"
+	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/store"
 )
 
@@ -55,6 +57,11 @@ type Config struct {
 	// Transport is what requests are sent with, in place of one that connects to
 	// public addresses only: whoever sets it must see to that.
 	Transport http.RoundTripper
+
+	// Authenticate says whose request it is, or returns an error of package account.
+	// Nil admits nobody.
+	Authenticate func(*http.Request) (account.User, error)
+	Limits       *v402api.Limits // nil limits nothing
 
 	Owner       string // of leases: a name that no other process has; made if empty
 	Concurrency int    // recipients that are told at once: 64 if zero
