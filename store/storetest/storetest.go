@@ -10,6 +10,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
@@ -25,7 +26,7 @@ type Store interface {
 	registry.Store
 	marketplace.WalletStore
 	catalog.LogStore
-	store.Outbox
+	webhook.Store
 }
 
 // EventJournal is a journal with the outbox that its events go to.
@@ -66,6 +67,15 @@ func Test(t *testing.T, open Open) {
 	t.Run("Wallet", func(t *testing.T) {
 		TestWallet(t, func(t *testing.T, replicas int) []marketplace.WalletStore {
 			stores := make([]marketplace.WalletStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Webhooks", func(t *testing.T) {
+		TestWebhooks(t, func(t *testing.T, replicas int) []WebhookStore {
+			stores := make([]WebhookStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}
