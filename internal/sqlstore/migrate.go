@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -103,12 +104,14 @@ func (l layered) Open(name string) (fs.File, error) {
 	return f, err
 }
 
-// Glob implements [fs.GlobFS].
+// Glob implements [fs.GlobFS]; the names are sorted.
 func (l layered) Glob(pattern string) ([]string, error) {
 	first, err := fs.Glob(l.first, pattern)
 	if err != nil {
 		return nil, err
 	}
 	second, err := fs.Glob(l.second, pattern)
-	return append(first, second...), err
+	names := append(first, second...)
+	slices.Sort(names)
+	return names, err
 }

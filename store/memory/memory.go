@@ -28,6 +28,7 @@ type Store struct {
 	webhooks    webhookData
 	accessLog   accessLog
 	wallet      walletData
+	catalog     catalogData
 }
 
 var (
@@ -52,6 +53,7 @@ func New() *Store {
 	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
+	s.catalog.init()
 	return s
 }
 
