@@ -14,7 +14,8 @@ import (
 type Requirement struct {
 	OfferID string
 
-	// Wallet says which wallet has sent a request, which must be proved; required.
+	// Wallet says which wallet has sent a request, which must be proved: nil wants
+	// a wallet session, see [Service.SessionOf].
 	Wallet func(*http.Request) (string, error)
 	// Workspace and OrgRoot say what the request is about; nil asks for none.
 	Workspace func(*http.Request) string
@@ -41,7 +42,10 @@ func (s *Service) Require(offerID string) func(http.Handler) http.Handler {
 // be known, nobody is let through.
 func (s *Service) RequireThat(r Requirement) func(http.Handler) http.Handler {
 	if r.Wallet == nil {
-		r.Wallet = func(*http.Request) (string, error) { return "", errNoSession() }
+		r.Wallet = func(req *http.Request) (string, error) {
+			session, err := s.SessionOf(req)
+			return session.Wallet, err
+		}
 	}
 	if r.Refused == nil {
 		r.Refused = s.refuseGuarded
@@ -97,8 +101,6 @@ func (v *Verification) Refusal(offerID string) *Error {
 		return Refuse(CodeEntitlementRequired, "A valid entitlement of offer %s is required; the one there is: %s.", clip(offerID), v.Code)
 	}
 }
-
-func errNoSession() *Error { return Refuse(CodeSessionRequired, "A wallet session is required.") }
 
 // refuseGuarded answers a request, and logs what is ours to mend.
 func (s *Service) refuseGuarded(w http.ResponseWriter, r *http.Request, err error) {

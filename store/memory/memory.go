@@ -25,6 +25,7 @@ type Store struct {
 	outbox      []*event                                  // in the order in which they were saved
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
+	accounts    accountData
 	webhooks    webhookData
 	accessLog   accessLog
 	wallet      walletData
@@ -50,6 +51,7 @@ func New() *Store {
 		saved:       map[string]struct{}{},
 	}
 	s.registry.init()
+	s.accounts.init()
 	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
