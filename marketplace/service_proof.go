@@ -14,7 +14,7 @@ import (
 // prove checks that the owner of a wallet lets another one pay.
 func (s *Service) prove(ctx context.Context, p Proof, proof string) error {
 	message := s.options.ProofMessage(p)
-	ok, err := s.signed(ctx, p.ChainID, p.Wallet, message, proof)
+	ok, err := s.signedDigest(ctx, p.ChainID, p.Wallet, evm.MessageDigest([]byte(message)), proof)
 	switch {
 	case err != nil:
 		return err
@@ -26,15 +26,15 @@ func (s *Service) prove(ctx context.Context, p Proof, proof string) error {
 	return nil
 }
 
-// signed says whether a wallet has signed a message: by its key, or as its
+// signedDigest says whether a wallet has signed a digest: by its key, or as its
 // contract says (ERC-1271).
-func (s *Service) signed(ctx context.Context, chainID uint64, wallet, message, signature string) (bool, error) {
+func (s *Service) signedDigest(ctx context.Context, chainID uint64, wallet string, digest evm.Hash, signature string) (bool, error) {
 	raw, err := hex.DecodeString(strings.TrimPrefix(signature, "0x"))
 	if err != nil || len(raw) == 0 || len(raw) > maxSignature {
 		return false, nil
 	}
 	if sig, err := evm.ParseSignature(raw); err == nil {
-		signer, err := evm.RecoverMessage([]byte(message), sig)
+		signer, err := evm.Recover(digest, sig)
 		if err == nil && strings.EqualFold(signer.String(), wallet) {
 			return true, nil
 		}
@@ -47,7 +47,7 @@ func (s *Service) signed(ctx context.Context, chainID uint64, wallet, message, s
 	if !ok {
 		return false, nil
 	}
-	valid, err := contracts.ValidSignature(ctx, wallet, evm.MessageDigest([]byte(message)), raw)
+	valid, err := contracts.ValidSignature(ctx, wallet, digest, raw)
 	if err != nil {
 		return false, unavailable(chain.Network, err)
 	}
@@ -70,13 +70,7 @@ func (s *Service) ProofNonce(ctx context.Context, address string) (Challenge, er
 	if err != nil {
 		return Challenge{}, err
 	}
-	c := s.challenge(ProveOwnership, owner, 0)
-	return c, refusal(s.store.AddChallenge(ctx, c), nil, "make a nonce")
-}
-
-func (s *Service) challenge(purpose Purpose, owner string, chainID uint64) Challenge {
 	now := s.now()
-	return Challenge{
-		ID: rand.Text(), Purpose: purpose, Wallet: owner, ChainID: chainID, CreatedAt: now, ExpiresAt: now.Add(s.options.ProofTTL),
-	}
+	c := Challenge{ID: rand.Text(), Wallet: owner, CreatedAt: now, ExpiresAt: now.Add(s.options.ProofTTL)}
+	return c, refusal(s.store.AddChallenge(ctx, c), nil, "make a nonce")
 }
