@@ -25,8 +25,12 @@ type Store struct {
 	outbox      []*event                                  // in the order in which they were saved
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
+	accounts    accountData
+	webhooks    webhookData
 	accessLog   accessLog
 	wallet      walletData
+	market      marketData
+	catalog     catalogData
 }
 
 var (
@@ -48,8 +52,12 @@ func New() *Store {
 		saved:       map[string]struct{}{},
 	}
 	s.registry.init()
+	s.accounts.init()
+	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
+	s.market.init()
+	s.catalog.init()
 	return s
 }
 
