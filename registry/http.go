@@ -24,7 +24,7 @@ const statusPerMinute = 5
 // api is a Service behind HTTP.
 type api struct {
 	*Service
-	statusLimits *limits
+	statusLimits *web.Limits
 }
 
 // Handler serves the registry's REST API, described in openapi.yaml, which is
@@ -37,8 +37,8 @@ type api struct {
 // what a platform should hear is an event in the outbox of the store, whose
 // data names the platforms that may be told.
 func (s *Service) Handler() http.Handler {
-	a := &api{Service: s, statusLimits: newLimits(statusPerMinute)}
-	rt := &router{notFound: a.public(unknownPath), methodNotAllowed: a.methodNotAllowed}
+	a := &api{Service: s, statusLimits: web.NewLimits(statusPerMinute)}
+	rt := &web.Router{NotFound: a.public(unknownPath), MethodNotAllowed: a.methodNotAllowed}
 	a.routePlatforms(rt)
 	a.routeContracts(rt)
 	a.routeSales(rt)
@@ -46,7 +46,7 @@ func (s *Service) Handler() http.Handler {
 	a.routeMirrors(rt)
 	a.routeSettlements(rt)
 	a.routeAdmin(rt)
-	rt.handle("GET /api/registry/openapi.yaml", getOpenAPI)
+	rt.Handle("GET /api/registry/openapi.yaml", getOpenAPI)
 	return rt
 }
 

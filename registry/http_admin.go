@@ -4,19 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+
+	"github.com/v402/v402/internal/web"
 )
 
-func (a *api) routeAdmin(rt *router) {
-	rt.handle("GET /api/admin/applications/pending", a.admin(a.getPending))
-	rt.handle("POST /api/admin/applications/{id}/approve", a.admin(a.postApprove))
-	rt.handle("POST /api/admin/applications/{id}/reject", a.admin(a.postReject))
-	rt.handle("GET /api/admin/applications", a.admin(a.getApplications))
-	rt.handle("GET /api/admin/applications/{id}", a.admin(a.getApplication))
-	rt.handle("POST /api/admin/platforms/{id}/suspend", a.admin(a.decide("Platform suspended successfully", a.Suspend)))
-	rt.handle("POST /api/admin/platforms/{id}/reinstate", a.admin(a.decide("Platform reinstated successfully", a.Reinstate)))
-	rt.handle("POST /api/admin/platforms/{id}/rotate-key", a.admin(a.postRotateKeyOf))
-	rt.handle("GET /api/admin/audit", a.admin(a.getAudit))
-	rt.handle("GET /api/admin/stats", a.admin(a.getStats))
+func (a *api) routeAdmin(rt *web.Router) {
+	rt.Handle("GET /api/admin/applications/pending", a.admin(a.getPending))
+	rt.Handle("POST /api/admin/applications/{id}/approve", a.admin(a.postApprove))
+	rt.Handle("POST /api/admin/applications/{id}/reject", a.admin(a.postReject))
+	rt.Handle("GET /api/admin/applications", a.admin(a.getApplications))
+	rt.Handle("GET /api/admin/applications/{id}", a.admin(a.getApplication))
+	rt.Handle("POST /api/admin/platforms/{id}/suspend", a.admin(a.decide("Platform suspended successfully", a.Suspend)))
+	rt.Handle("POST /api/admin/platforms/{id}/reinstate", a.admin(a.decide("Platform reinstated successfully", a.Reinstate)))
+	rt.Handle("POST /api/admin/platforms/{id}/rotate-key", a.admin(a.postRotateKeyOf))
+	rt.Handle("GET /api/admin/audit", a.admin(a.getAudit))
+	rt.Handle("GET /api/admin/stats", a.admin(a.getStats))
 }
 
 // pendingView is an application that waits for a decision.

@@ -2,18 +2,20 @@ package registry
 
 import (
 	"net/http"
+
+	"github.com/v402/v402/internal/web"
 )
 
-func (a *api) routeContracts(rt *router) {
-	rt.handle("POST /api/contracts/register", a.platform(a.postContracts))
-	rt.handle("POST /api/contracts/validate", a.platform(a.postValidate))
-	rt.handle("PUT /api/contracts/{hash...}/revoke", a.platform(a.putRevoke))
-	rt.handle("GET /api/contracts", a.platform(a.getContracts))
-	rt.handle("GET /api/contracts/{hash...}/royalty", a.platform(a.getQuote))
-	rt.handle("PUT /api/contracts/{hash...}/royalty", a.platform(a.putTerms))
-	rt.handle("DELETE /api/contracts/{hash...}/royalty", a.platform(a.deleteTerms))
-	rt.handle("GET /api/contracts/{hash...}", a.platform(a.getContract))
-	rt.handle("GET /api/publications/{ipfs_hash...}", a.platform(a.getPublication))
+func (a *api) routeContracts(rt *web.Router) {
+	rt.Handle("POST /api/contracts/register", a.platform(a.postContracts))
+	rt.Handle("POST /api/contracts/validate", a.platform(a.postValidate))
+	rt.Handle("PUT /api/contracts/{hash...}/revoke", a.platform(a.putRevoke))
+	rt.Handle("GET /api/contracts", a.platform(a.getContracts))
+	rt.Handle("GET /api/contracts/{hash...}/royalty", a.platform(a.getQuote))
+	rt.Handle("PUT /api/contracts/{hash...}/royalty", a.platform(a.putTerms))
+	rt.Handle("DELETE /api/contracts/{hash...}/royalty", a.platform(a.deleteTerms))
+	rt.Handle("GET /api/contracts/{hash...}", a.platform(a.getContract))
+	rt.Handle("GET /api/publications/{ipfs_hash...}", a.platform(a.getPublication))
 }
 
 // registeredView is the answer to a batch of contracts.

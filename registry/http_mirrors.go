@@ -2,14 +2,16 @@ package registry
 
 import (
 	"net/http"
+
+	"github.com/v402/v402/internal/web"
 )
 
-func (a *api) routeMirrors(rt *router) {
-	rt.handle("POST /api/mirrors", a.platform(a.postMirror))
-	rt.handle("GET /api/mirrors", a.platform(a.getMirrors))
-	rt.handle("POST /api/mirrors/{id}/access", a.platform(a.postAccess))
-	rt.handle("DELETE /api/mirrors/{id}", a.platform(a.deleteMirror))
-	rt.handle("GET /api/mirrors/{ipfsHash...}", a.platform(a.getMirrorsOf))
+func (a *api) routeMirrors(rt *web.Router) {
+	rt.Handle("POST /api/mirrors", a.platform(a.postMirror))
+	rt.Handle("GET /api/mirrors", a.platform(a.getMirrors))
+	rt.Handle("POST /api/mirrors/{id}/access", a.platform(a.postAccess))
+	rt.Handle("DELETE /api/mirrors/{id}", a.platform(a.deleteMirror))
+	rt.Handle("GET /api/mirrors/{ipfsHash...}", a.platform(a.getMirrorsOf))
 }
 
 // mirroredView is the answer to a report of a mirror.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/internal/webtest"
 )
 
 // strange are hashes that a path must carry whole.
@@ -54,11 +56,11 @@ func TestSlashesInAPathNeedNotBeEscaped(t *testing.T) {
 		list := []string{"a/b", "a//b", "ipfs://x/y", "../up", "a/./b"}
 		owner.publish(list...)
 		for _, hash := range list {
-			a.want(owner.do("GET", "/api/contracts/"+hash, "", unspecified, "yes"), 200)
-			a.want(owner.do("PUT", "/api/contracts/"+hash+"/revoke", "", unspecified, "yes"), 200)
-			a.want(owner.do("PUT", "/api/contracts/"+hash+"/revoke", "", unspecified, "yes"), 400)
+			a.want(owner.do("GET", "/api/contracts/"+hash, "", webtest.Unspecified, "yes"), 200)
+			a.want(owner.do("PUT", "/api/contracts/"+hash+"/revoke", "", webtest.Unspecified, "yes"), 200)
+			a.want(owner.do("PUT", "/api/contracts/"+hash+"/revoke", "", webtest.Unspecified, "yes"), 400)
 		}
-		a.want(owner.do("GET", "/api/mirrors/a/b", "", unspecified, "yes"), 200)
+		a.want(owner.do("GET", "/api/mirrors/a/b", "", webtest.Unspecified, "yes"), 200)
 	})
 }
 

@@ -4,15 +4,17 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/v402/v402/internal/web"
 )
 
-func (a *api) routePlatforms(rt *router) {
-	rt.handle("POST /api/platforms/register", a.public(a.postPlatform))
-	rt.handle("GET /api/platforms/status/{email...}", a.public(a.getStatus))
-	rt.handle("GET /api/platforms", a.platform(a.getPlatforms))
-	rt.handle("GET /api/platforms/me", a.platform(a.getMe))
-	rt.handle("PUT /api/platforms/me", a.platform(a.putMe))
-	rt.handle("POST /api/platforms/me/api-key/rotate", a.platform(a.postRotateKey))
+func (a *api) routePlatforms(rt *web.Router) {
+	rt.Handle("POST /api/platforms/register", a.public(a.postPlatform))
+	rt.Handle("GET /api/platforms/status/{email...}", a.public(a.getStatus))
+	rt.Handle("GET /api/platforms", a.platform(a.getPlatforms))
+	rt.Handle("GET /api/platforms/me", a.platform(a.getMe))
+	rt.Handle("PUT /api/platforms/me", a.platform(a.putMe))
+	rt.Handle("POST /api/platforms/me/api-key/rotate", a.platform(a.postRotateKey))
 }
 
 // appliedView is the answer to an application.
@@ -63,7 +65,7 @@ func (a *api) admitStatus(w http.ResponseWriter, r *http.Request) error {
 	if a.options.ClientAddr != nil {
 		client = a.options.ClientAddr(r)
 	}
-	ok, left, wait := a.statusLimits.allow(clientOf(client), a.now())
+	ok, left, wait := a.statusLimits.Allow(web.ClientOf(client), a.now())
 	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(statusPerMinute))
 	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(left))
 	if !ok {

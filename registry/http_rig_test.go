@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/v402/v402/internal/pgtest"
+	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/memory"
@@ -91,7 +92,7 @@ func newAPI(t testing.TB, s backend, edits ...func(*registry.Config)) *api {
 	var err error
 	a.service, err = registry.New(c)
 	require.NoError(t, err)
-	a.handler = specified(t, a.service.Handler())
+	a.handler = webtest.Specified(t, "openapi.yaml", a.service.Handler())
 	return a
 }
 

@@ -3,13 +3,15 @@ package registry
 import (
 	"net/http"
 	"slices"
+
+	"github.com/v402/v402/internal/web"
 )
 
-func (a *api) routeRoyalties(rt *router) {
-	rt.handle("GET /api/royalties", a.platform(a.getRoyalties))
-	rt.handle("GET /api/royalties/{id}", a.platform(a.getRoyalty))
-	rt.handle("POST /api/royalties/{id}/dispute", a.platform(a.postDispute))
-	rt.handle("POST /api/admin/royalties/{id}/resolve", a.admin(a.postResolve))
+func (a *api) routeRoyalties(rt *web.Router) {
+	rt.Handle("GET /api/royalties", a.platform(a.getRoyalties))
+	rt.Handle("GET /api/royalties/{id}", a.platform(a.getRoyalty))
+	rt.Handle("POST /api/royalties/{id}/dispute", a.platform(a.postDispute))
+	rt.Handle("POST /api/admin/royalties/{id}/resolve", a.admin(a.postResolve))
 }
 
 // royaltyView is what one platform owes another for a sale.

@@ -4,15 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/v402/v402/internal/web"
 )
 
-func (a *api) routeSales(rt *router) {
-	rt.handle("POST /api/sales", a.platform(a.postSale))
-	rt.handle("POST /api/sales/batch", a.platform(a.postSales))
-	rt.handle("GET /api/sales", a.platform(a.getSales))
-	rt.handle("GET /api/sales/export.csv", a.platform(a.getSalesCSV))
-	rt.handle("GET /api/sales/{id}", a.platform(a.getSale))
-	rt.handle("POST /api/sales/{id}/void", a.platform(a.postVoid))
+func (a *api) routeSales(rt *web.Router) {
+	rt.Handle("POST /api/sales", a.platform(a.postSale))
+	rt.Handle("POST /api/sales/batch", a.platform(a.postSales))
+	rt.Handle("GET /api/sales", a.platform(a.getSales))
+	rt.Handle("GET /api/sales/export.csv", a.platform(a.getSalesCSV))
+	rt.Handle("GET /api/sales/{id}", a.platform(a.getSale))
+	rt.Handle("POST /api/sales/{id}/void", a.platform(a.postVoid))
 }
 
 // reportedView is the answer to a report of a sale.

@@ -8,20 +8,22 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/v402/v402/internal/web"
 )
 
-func (a *api) routeSettlements(rt *router) {
-	rt.handle("GET /api/settlements", a.platform(a.getSettlements))
-	rt.handle("GET /api/settlements/{id}.csv", a.platform(a.getStatementCSV))
-	rt.handle("GET /api/settlements/{id}", a.platform(a.getStatement))
-	rt.handle("POST /api/settlements/{id}/pay", a.platform(a.postPay))
-	rt.handle("POST /api/settlements/{id}/confirm", a.platform(a.postConfirm))
-	rt.handle("POST /api/settlements/{id}/dispute", a.platform(a.postDisputeSettlement))
-	rt.handle("POST /api/admin/settlements/run", a.admin(a.postRun))
-	rt.handle("GET /api/admin/settlements", a.admin(a.getAllSettlements))
-	rt.handle("GET /api/admin/settlements/{id}.csv", a.admin(a.getAnyStatementCSV))
-	rt.handle("GET /api/admin/settlements/{id}", a.admin(a.getAnyStatement))
-	rt.handle("POST /api/admin/settlements/{id}/resolve", a.admin(a.postResolveSettlement))
+func (a *api) routeSettlements(rt *web.Router) {
+	rt.Handle("GET /api/settlements", a.platform(a.getSettlements))
+	rt.Handle("GET /api/settlements/{id}.csv", a.platform(a.getStatementCSV))
+	rt.Handle("GET /api/settlements/{id}", a.platform(a.getStatement))
+	rt.Handle("POST /api/settlements/{id}/pay", a.platform(a.postPay))
+	rt.Handle("POST /api/settlements/{id}/confirm", a.platform(a.postConfirm))
+	rt.Handle("POST /api/settlements/{id}/dispute", a.platform(a.postDisputeSettlement))
+	rt.Handle("POST /api/admin/settlements/run", a.admin(a.postRun))
+	rt.Handle("GET /api/admin/settlements", a.admin(a.getAllSettlements))
+	rt.Handle("GET /api/admin/settlements/{id}.csv", a.admin(a.getAnyStatementCSV))
+	rt.Handle("GET /api/admin/settlements/{id}", a.admin(a.getAnyStatement))
+	rt.Handle("POST /api/admin/settlements/{id}/resolve", a.admin(a.postResolveSettlement))
 }
 
 // settlementFilter is what the parameters of a list of settlements select.
@@ -95,11 +97,11 @@ func (a *api) statementPage(w http.ResponseWriter, r *http.Request, read func(id
 }
 
 func (a *api) getStatementCSV(w http.ResponseWriter, r *http.Request, p Platform) error {
-	return statementCSV(w, r, func(id int64, d *download) error { return a.WriteStatement(r.Context(), p, id, d) })
+	return statementCSV(w, r, func(id int64, d *web.Download) error { return a.WriteStatement(r.Context(), p, id, d) })
 }
 
 func (a *api) getAnyStatementCSV(w http.ResponseWriter, r *http.Request, _ string) error {
-	return statementCSV(w, r, func(id int64, d *download) error { return a.WriteAnyStatement(r.Context(), id, d) })
+	return statementCSV(w, r, func(id int64, d *web.Download) error { return a.WriteAnyStatement(r.Context(), id, d) })
 }
 
 // payInput is the body of POST /api/settlements/{id}/pay.

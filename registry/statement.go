@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"strconv"
-	"strings"
+
+	"github.com/v402/v402/internal/web"
 )
 
 // Statement is a settlement as one of its parties reads it, with a part of its
@@ -172,7 +173,7 @@ func (s *Service) writeStatement(ctx context.Context, d Settlement, viewer int64
 	err := s.eachLine(ctx, d, viewer, func(l StatementLine) error {
 		total += l.Amount
 		return out.Write([]string{
-			"line", id, strconv.FormatInt(l.RoyaltyID, 10), l.Kind, orEmpty(l.AdjustsID), strconv.FormatInt(l.SaleID, 10), cell(l.ContractHash),
+			"line", id, strconv.FormatInt(l.RoyaltyID, 10), l.Kind, orEmpty(l.AdjustsID), strconv.FormatInt(l.SaleID, 10), web.Cell(l.ContractHash),
 			strconv.FormatInt(l.SellerID, 10), strconv.FormatInt(l.OriginID, 10), l.Amount.String(), l.DueAt.String(),
 		})
 	})
@@ -191,14 +192,6 @@ func orEmpty(id int64) string {
 		return ""
 	}
 	return strconv.FormatInt(id, 10)
-}
-
-// cell keeps a spreadsheet from taking a stranger's text for a formula.
-func cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
 
 // MarshalJSON implements [json.Marshaler]: the form of a settlement on the wire.

@@ -1,4 +1,4 @@
-// Package web is what all HTTP APIs of the module share: reading a bounded
+// Package web is what all HTTP APIs of the module share: routes, reading a bounded
 // body, writing JSON, and the headers that go with every answer. The form of
 // an error is each API's own.
 package web

@@ -1,4 +1,4 @@
-package registry
+package web
 
 import (
 	"net/http"
@@ -8,13 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// router finds the handler of a request. Unlike http.ServeMux it matches a hash
-// with slashes in the middle of a path, does not "clean" paths (a hash may hold
+// Router finds the handler of a request. Unlike http.ServeMux it matches a value
+// with slashes in the middle of a path, does not "clean" paths (a value may hold
 // "//" or ".."), and leaves every answer to the API.
-type router struct {
-	routes           []route
-	notFound         http.HandlerFunc
-	methodNotAllowed func(w http.ResponseWriter, r *http.Request, allowed []string)
+type Router struct {
+	NotFound         http.HandlerFunc
+	MethodNotAllowed func(w http.ResponseWriter, r *http.Request, allowed []string)
+
+	routes []route
 }
 
 // route is a method and a path: before, and if name is not empty the value of
@@ -26,10 +27,10 @@ type route struct {
 	handler             http.HandlerFunc
 }
 
-// handle adds a route, such as "GET /api/sales/{id}" or, with a value that may
-// hold slashes, "PUT /api/contracts/{hash...}/revoke". The first one that matches
-// wins.
-func (rt *router) handle(pattern string, h http.HandlerFunc) {
+// Handle adds a route, such as "GET /api/sales/{id}" or, with a value that may
+// hold slashes, "PUT /api/contracts/{hash...}/revoke". It has one value at most,
+// which [http.Request.PathValue] returns. The first route that matches wins.
+func (rt *Router) Handle(pattern string, h http.HandlerFunc) {
 	method, path, _ := strings.Cut(pattern, " ")
 	before, rest, _ := strings.Cut(path, "{")
 	name, after, _ := strings.Cut(rest, "}")
@@ -37,7 +38,8 @@ func (rt *router) handle(pattern string, h http.HandlerFunc) {
 	rt.routes = append(rt.routes, route{method, before, name, after, slashes, h})
 }
 
-func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP implements [http.Handler]. A route of GET serves HEAD too.
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	var allowed []string
 	for _, c := range rt.routes {
@@ -55,14 +57,14 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if allowed == nil {
-		rt.notFound(w, r)
+		rt.NotFound(w, r)
 		return
 	}
 	if slices.Contains(allowed, http.MethodGet) {
 		allowed = append(allowed, http.MethodHead)
 	}
 	slices.Sort(allowed)
-	rt.methodNotAllowed(w, r, allowed)
+	rt.MethodNotAllowed(w, r, allowed)
 }
 
 // match compares the escaped path, so that an escaped slash is never taken for

@@ -1,4 +1,4 @@
-package registry
+package web
 
 import (
 	"net/netip"
@@ -8,9 +8,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limits grants each client so many requests per minute. It remembers at most
+// Limits grants each client so many requests per minute. It remembers at most
 // 2*maxClients clients: those of the last minute or two, and fewer if more come.
-type limits struct {
+// It is safe for concurrent use.
+type Limits struct {
 	perMinute int
 
 	mu       sync.Mutex
@@ -22,13 +23,14 @@ type limits struct {
 // maxClients is when a generation of clients is full.
 const maxClients = 10_000
 
-func newLimits(perMinute int) *limits {
-	return &limits{perMinute: perMinute, recent: map[string]*rate.Limiter{}}
+// NewLimits returns Limits of perMinute requests, which must be above 0.
+func NewLimits(perMinute int) *Limits {
+	return &Limits{perMinute: perMinute, recent: map[string]*rate.Limiter{}}
 }
 
-// allow takes one request of client at now. left is how many more it may make
+// Allow takes one request of client at now. left is how many more it may make
 // at once; wait is how long a refused one should wait.
-func (l *limits) allow(client string, now time.Time) (ok bool, left int, wait time.Duration) {
+func (l *Limits) Allow(client string, now time.Time) (ok bool, left int, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limiter := l.of(client, now)
@@ -42,7 +44,7 @@ func (l *limits) allow(client string, now time.Time) (ok bool, left int, wait ti
 
 // of finds or makes the limiter of client. One that has not been asked for
 // during a minute is full again, and may be forgotten.
-func (l *limits) of(client string, now time.Time) *rate.Limiter {
+func (l *Limits) of(client string, now time.Time) *rate.Limiter {
 	if now.Sub(l.since) >= time.Minute || len(l.recent) >= maxClients {
 		l.since, l.previous, l.recent = now, l.recent, map[string]*rate.Limiter{}
 	}
@@ -56,9 +58,9 @@ func (l *limits) of(client string, now time.Time) *rate.Limiter {
 	return limiter
 }
 
-// clientOf is the address part of remote ("host:port"). The addresses of an
+// ClientOf is the address part of remote ("host:port"). The addresses of an
 // IPv6 network of 64 bits belong to one client.
-func clientOf(remote string) string {
+func ClientOf(remote string) string {
 	ap, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return remote
