@@ -28,6 +28,9 @@ func NewLimits(perMinute int) *Limits {
 	return &Limits{perMinute: perMinute, recent: map[string]*rate.Limiter{}}
 }
 
+// PerMinute is how many requests are granted.
+func (l *Limits) PerMinute() int { return l.perMinute }
+
 // Allow takes one request of client at now. left is how many more it may make
 // at once; wait is how long a refused one should wait.
 func (l *Limits) Allow(client string, now time.Time) (ok bool, left int, wait time.Duration) {

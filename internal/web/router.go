@@ -10,7 +10,8 @@ import (
 
 // Router finds the handler of a request. Unlike http.ServeMux it matches a value
 // with slashes in the middle of a path, does not "clean" paths (a value may hold
-// "//" or ".."), and leaves every answer to the API.
+// "//" or ".."), and leaves every answer to the API. HEAD goes where GET goes.
+// Its fields are set, and its routes added, before it serves.
 type Router struct {
 	NotFound         http.HandlerFunc
 	MethodNotAllowed func(w http.ResponseWriter, r *http.Request, allowed []string)
@@ -18,41 +19,53 @@ type Router struct {
 	routes []route
 }
 
-// route is a method and a path: before, and if name is not empty the value of
-// that name, and after.
+// route is a method and a path: what comes before the first value, and the
+// values with what comes after each.
 type route struct {
-	method              string
-	before, name, after string
-	slashes             bool // may be in the value
-	handler             http.HandlerFunc
+	method  string
+	before  string
+	values  []placed
+	handler http.HandlerFunc
 }
 
-// Handle adds a route, such as "GET /api/sales/{id}" or, with a value that may
-// hold slashes, "PUT /api/contracts/{hash...}/revoke". It has one value at most,
-// which [http.Request.PathValue] returns. The first route that matches wins.
+// placed is a value in a path.
+type placed struct {
+	name    string
+	after   string // up to the next value or the end
+	slashes bool   // may be in the value
+}
+
+// Handle adds a route, such as "GET /items/{id}/parts/{part}" or, with a value
+// that may hold slashes and is the last one, "PUT /items/{id...}/close".
+// [http.Request.PathValue] returns the values. The first route that matches wins.
 func (rt *Router) Handle(pattern string, h http.HandlerFunc) {
 	method, path, _ := strings.Cut(pattern, " ")
-	before, rest, _ := strings.Cut(path, "{")
-	name, after, _ := strings.Cut(rest, "}")
-	name, slashes := strings.CutSuffix(name, "...")
-	rt.routes = append(rt.routes, route{method, before, name, after, slashes, h})
+	before, rest, more := strings.Cut(path, "{")
+	c := route{method: method, before: before, handler: h}
+	for more {
+		var v placed
+		v.name, rest, _ = strings.Cut(rest, "}")
+		v.name, v.slashes = strings.CutSuffix(v.name, "...")
+		v.after, rest, more = strings.Cut(rest, "{")
+		c.values = append(c.values, v)
+	}
+	rt.routes = append(rt.routes, c)
 }
 
-// ServeHTTP implements [http.Handler]. A route of GET serves HEAD too.
+// ServeHTTP implements [http.Handler].
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	var allowed []string
-	for _, c := range rt.routes {
-		value, ok := c.match(path)
+	for i := range rt.routes {
+		c := &rt.routes[i]
 		switch {
-		case !ok:
+		case !strings.HasPrefix(path, c.before):
 		case c.method == r.Method, c.method == http.MethodGet && r.Method == http.MethodHead:
-			if c.name != "" {
-				r.SetPathValue(c.name, value)
+			if c.match(path, r.SetPathValue) {
+				c.handler(w, r)
+				return
 			}
-			c.handler(w, r)
-			return
-		case !slices.Contains(allowed, c.method):
+		case !slices.Contains(allowed, c.method) && c.match(path, func(_, _ string) {}):
 			allowed = append(allowed, c.method)
 		}
 	}
@@ -68,19 +81,26 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // match compares the escaped path, so that an escaped slash is never taken for
-// one of the route's own. What is no text names nothing.
-func (c route) match(path string) (value string, ok bool) {
-	if c.name == "" {
-		return "", path == c.before
+// one of the route's own, and hands the values to set. What is no text names
+// nothing.
+func (c *route) match(path string, set func(name, value string)) bool {
+	rest := path[len(c.before):]
+	for _, v := range c.values {
+		end := len(rest)
+		if v.slashes {
+			end -= len(v.after)
+		} else if i := strings.IndexByte(rest, '/'); i >= 0 {
+			end = i
+		}
+		if end <= 0 || !strings.HasPrefix(rest[end:], v.after) {
+			return false
+		}
+		text, err := url.PathUnescape(rest[:end])
+		if err != nil || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return false
+		}
+		set(v.name, text)
+		rest = rest[end+len(v.after):]
 	}
-	rest, ok := strings.CutPrefix(path, c.before)
-	if !ok {
-		return "", false
-	}
-	rest, ok = strings.CutSuffix(rest, c.after)
-	if !ok || rest == "" || !c.slashes && strings.Contains(rest, "/") {
-		return "", false
-	}
-	value, err := url.PathUnescape(rest)
-	return value, err == nil && utf8.ValidString(value) && !strings.ContainsRune(value, 0)
+	return rest == ""
 }

@@ -25,6 +25,8 @@ type Store struct {
 	outbox      []*event                                  // in the order in which they were saved
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
+	accessLog   accessLog
+	wallet      walletData
 }
 
 var (
@@ -46,6 +48,8 @@ func New() *Store {
 		saved:       map[string]struct{}{},
 	}
 	s.registry.init()
+	s.accessLog.gaps = map[gap]int64{}
+	s.wallet.init()
 	return s
 }
 

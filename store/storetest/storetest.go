@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store"
@@ -21,6 +22,7 @@ type Store interface {
 	middleware.Claims
 	payer.Ledger
 	registry.Store
+	marketplace.WalletStore
 	store.Outbox
 }
 
@@ -59,6 +61,15 @@ func Test(t *testing.T, open Open) {
 	}
 	t.Run("Registry", func(t *testing.T) { TestRegistry(t, rooms) })
 	t.Run("Settlements", func(t *testing.T) { TestSettlements(t, rooms) })
+	t.Run("Wallet", func(t *testing.T) {
+		TestWallet(t, func(t *testing.T, replicas int) []marketplace.WalletStore {
+			stores := make([]marketplace.WalletStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
 	t.Run("Replicas", func(t *testing.T) { TestReplicas(t, open) })
 }
 

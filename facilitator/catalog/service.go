@@ -1,0 +1,101 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/v402/v402/internal/web/v402api"
+	"github.com/v402/v402/x402"
+)
+
+// Config says what a [Service] works with. Only Store is required for use
+// without HTTP.
+type Config struct {
+	Store Store // required
+
+	// Authenticate returns who sends a request, such as
+	// that of an account service. For a request without credentials it
+	// returns [ErrUnauthenticated], and what is open to everybody is
+	// served. Nil knows nobody.
+	Authenticate func(*http.Request) (User, error)
+
+	// Providers tells how clients see the owners of products, by their IDs. If
+	// nil, or of one that is not in the answer, only the ID is shown.
+	Providers func(ctx context.Context, ids []string) (map[string]Provider, error)
+
+	// Facilitator verifies and settles x402 payments; without it there are none.
+	Facilitator x402.Facilitator
+	// Chains prove payments by transaction; those of other networks are refused.
+	Chains []Chain
+	// Networks are sold on beside those of Chains and the well-known ones:
+	// Ethereum, Base, Polygon, Arbitrum, Optimism, BSC and Solana.
+	Networks []x402.Network
+	// Assets has the default token of each network; [x402.DefaultAssets] if nil.
+	Assets *x402.Assets
+	// Tokens can be paid in beside the default ones.
+	Tokens []x402.Asset
+
+	Limits *v402api.Limits // requests per minute; nil limits nothing
+
+	ViewsEvery time.Duration // how often views are stored; 5 s if zero
+
+	Now    func() time.Time // time.Now if nil
+	Logger *slog.Logger     // slog.Default() if nil
+}
+
+// Service is a catalog. It is safe for concurrent use.
+type Service struct {
+	store    Store
+	options  Config
+	networks []x402.Network
+	coins    coins
+	log      *slog.Logger
+	views    *views
+}
+
+// New returns a Service. It does no I/O.
+func New(c Config) (*Service, error) {
+	if c.Store == nil {
+		return nil, errors.New("catalog: Config.Store is required, such as memory.New()")
+	}
+	if c.Assets == nil {
+		c.Assets = x402.DefaultAssets()
+	}
+	if c.ViewsEvery <= 0 {
+		c.ViewsEvery = 5 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	more := c.Networks
+	for _, chain := range c.Chains {
+		more = append(more[:len(more):len(more)], chain.Network())
+	}
+	s := &Service{store: c.Store, options: c, log: c.Logger, views: newViews()}
+	s.networks = networksOf(more)
+	s.coins = coinsOf(s.networks, c.Assets, c.Tokens)
+	return s, nil
+}
+
+// Coins lists what prices can be paid in. A price is in the smallest unit that
+// its currency has on the first network that has it.
+func (s *Service) Coins() []Coin { return append([]Coin(nil), s.coins...) }
+
+// Run does what a catalog does in the background until ctx ends: it stores
+// views. What is under way then is finished.
+func (s *Service) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.runViews(ctx) })
+	return g.Wait()
+}
+
+// now is the time in UTC, as exact as stores keep it.
+func (s *Service) now() time.Time { return s.options.Now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,50 @@
+package webhook
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/v402/v402/store"
+)
+
+// AllEvents in Endpoint.Events stands for every type.
+const AllEvents = "*"
+
+// Types of events of this package.
+const (
+	EventTest     = "webhook.test"     // sent on request, to one endpoint
+	EventDisabled = "webhook.disabled" // an endpoint was disabled, not by its owner; the data is a [DisabledEvent]
+)
+
+// CatalogEvents are the types of events that a catalog's owners subscribe to:
+// the default of Config.EventTypes.
+var CatalogEvents = []string{
+	"payment.created", "payment.confirmed", "payment.failed", "payment.refunded", "payment.expired", "payment.disputed",
+	"product.created", "product.updated", "product.published", "product.unpublished", "product.viewed",
+	"access.granted", "access.denied", "user.registered", EventDisabled,
+}
+
+// DisabledEvent is the data of webhook.disabled.
+type DisabledEvent struct {
+	OwnerID      string        `json:"owner_id"`
+	WebhookID    string        `json:"webhook_id"`
+	URL          string        `json:"url"`
+	Reason       DisableReason `json:"reason"`
+	FailingSince *time.Time    `json:"failing_since,omitempty"`
+	DisabledAt   time.Time     `json:"disabled_at"`
+}
+
+// Body is what is sent of an event: {id, type, data, created_at}, the same bytes
+// in every attempt.
+func Body(e store.Event) ([]byte, error) {
+	data := e.Data
+	if len(data) == 0 {
+		data = json.RawMessage("{}")
+	}
+	return json.Marshal(struct {
+		ID        string          `json:"id"`
+		Type      string          `json:"type"`
+		Data      json.RawMessage `json:"data"`
+		CreatedAt time.Time       `json:"created_at"`
+	}{e.ID, e.Type, data, e.CreatedAt.UTC()})
+}

@@ -1,0 +1,241 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/x402"
+)
+
+var _ catalog.LogStore = (*DB)(nil)
+
+const logColumns = "id, product_id, owner_id, status, ip, user_agent, country, payment_id, payer, price, currency, created_at"
+
+// AddLog implements [catalog.LogStore]. A batch whose entries are all there was
+// stored before.
+func (s *DB) AddLog(ctx context.Context, b catalog.LogBatch) error {
+	if len(b.Entries) == 0 {
+		return nil
+	}
+	err := s.change(ctx, func(ctx context.Context, tx querier) error {
+		added, err := addLogEntries(ctx, tx, b.Entries)
+		if err != nil || added == 0 {
+			return err
+		}
+		return addLogGaps(ctx, tx, b.Left)
+	})
+	if err != nil {
+		return s.errorf("add %d entries to the access log: %w", len(b.Entries), err)
+	}
+	return nil
+}
+
+func addLogEntries(ctx context.Context, tx querier, entries []catalog.LogEntry) (added int64, err error) {
+	const width = 12
+	for run := range pieces(entries, bulk) {
+		args := make([]any, 0, width*len(run))
+		for _, e := range run {
+			args = append(args, e.ID, e.ProductID, e.OwnerID, string(e.Status), e.IP, e.UserAgent, e.Country, e.PaymentID, e.Payer,
+				e.Price.String(), e.Currency, micros(e.CreatedAt))
+		}
+		query := "INSERT INTO v402_access_log (" + logColumns + ") VALUES " + tuples(1, len(run), make([]string, width)...) + " ON CONFLICT DO NOTHING"
+		result, err := tx.ExecContext(ctx, query, args...)
+		if err != nil {
+			return 0, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		added += n
+	}
+	return added, nil
+}
+
+// addLogGaps takes the rows in one order, in which nobody waits for another in a
+// circle.
+func addLogGaps(ctx context.Context, tx querier, gaps []catalog.LogGap) error {
+	for _, g := range gaps {
+		_, err := tx.ExecContext(ctx, `INSERT INTO v402_access_log_gaps (owner_id, hour, attempts) VALUES ($1, $2, $3)
+			ON CONFLICT (owner_id, hour) DO UPDATE SET attempts = v402_access_log_gaps.attempts + excluded.attempts`,
+			g.OwnerID, micros(g.At.Truncate(time.Hour)), g.Count)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanLogEntry(rows *sql.Rows) (e catalog.LogEntry, err error) {
+	var price string
+	var at int64
+	err = rows.Scan(&e.ID, &e.ProductID, &e.OwnerID, &e.Status, &e.IP, &e.UserAgent, &e.Country, &e.PaymentID, &e.Payer, &price, &e.Currency, &at)
+	if err != nil {
+		return e, err
+	}
+	e.CreatedAt = moment(at)
+	e.Price, err = x402.ParseAtomic(price)
+	return e, err
+}
+
+// logFilter is f as conditions.
+func logFilter(of catalog.LogFilter) (f filter) {
+	f.text("owner_id = ?", of.OwnerID)
+	f.text("product_id = ?", of.ProductID)
+	f.text("status = ?", string(of.Status))
+	if of.Paid {
+		f.add("status = ?", string(catalog.LogPaid))
+	}
+	if of.Unpaid {
+		f.add("status <> ?", string(catalog.LogPaid))
+	}
+	f.text("ip = ?", of.IP)
+	f.text("country = ?", of.Country)
+	f.logged("id", of.From, of.To)
+	return f
+}
+
+// logged wants an entry of the access log of a time in [from, to).
+func (f *filter) logged(id string, from, to time.Time) {
+	if !from.IsZero() {
+		f.add(id+" >= ?", catalog.FirstLogID(from))
+	}
+	if !to.IsZero() {
+		f.add(id+" < ?", catalog.FirstLogID(to))
+	}
+}
+
+// LogEntries implements [catalog.LogStore].
+func (s *DB) LogEntries(ctx context.Context, of catalog.LogFilter, before string, offset, limit int) ([]catalog.LogEntry, error) {
+	f := logFilter(of)
+	f.text("id < ?", before)
+	n := len(f.args)
+	query := "SELECT " + logColumns + " FROM v402_access_log" + f.String() + " ORDER BY id DESC LIMIT $" + strconv.Itoa(n+1) + " OFFSET $" + strconv.Itoa(n+2)
+	list, err := all(ctx, s.read, scanLogEntry, query, append(f.args, limit, offset)...)
+	if err != nil {
+		return nil, s.errorf("list the access log: %w", err)
+	}
+	return list, nil
+}
+
+// CountLog implements [catalog.LogStore].
+func (s *DB) CountLog(ctx context.Context, of catalog.LogFilter) (int64, error) {
+	f := logFilter(of)
+	n, err := one(ctx, s.read, column[int64], "SELECT COUNT(*) FROM v402_access_log"+f.String(), f.args...)
+	if err != nil {
+		return 0, s.errorf("count the access log: %w", err)
+	}
+	return n, nil
+}
+
+// LogGaps implements [catalog.LogStore].
+func (s *DB) LogGaps(ctx context.Context, ownerID string, from, to time.Time) (int64, error) {
+	var f filter
+	f.add("owner_id IN (?, '')", ownerID)
+	if !from.IsZero() {
+		from = from.Truncate(time.Hour)
+	}
+	f.within("hour", from, to)
+	n, err := one(ctx, s.read, column[int64], "SELECT CAST(COALESCE(SUM(attempts), 0) AS BIGINT) FROM v402_access_log_gaps"+f.String(), f.args...)
+	if err != nil {
+		return 0, s.errorf("count the gaps of the access log: %w", err)
+	}
+	return n, nil
+}
+
+// LogEntriesByID implements [catalog.LogStore].
+func (s *DB) LogEntriesByID(ctx context.Context, ids []string) ([]catalog.LogEntry, error) {
+	var entries []catalog.LogEntry
+	for run := range pieces(ids, s.names) {
+		found, err := all(ctx, s.read, scanLogEntry, "SELECT "+logColumns+" FROM v402_access_log WHERE id IN "+list(1, len(run)), anys(run)...)
+		if err != nil {
+			return nil, s.errorf("read the access log: %w", err)
+		}
+		entries = append(entries, found...)
+	}
+	return entries, nil
+}
+
+// PurgeLog implements [catalog.LogStore].
+func (s *DB) PurgeLog(ctx context.Context, before time.Time, limit int) (deleted int, err error) {
+	err = s.change(ctx, func(ctx context.Context, tx querier) error {
+		result, err := tx.ExecContext(ctx, "DELETE FROM v402_access_log WHERE id IN (SELECT id FROM v402_access_log WHERE id < $1 ORDER BY id LIMIT $2)",
+			catalog.FirstLogID(before), limit)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		deleted = int(n)
+		_, err = tx.ExecContext(ctx, "DELETE FROM v402_access_log_gaps WHERE hour < $1", micros(before.Truncate(time.Hour)))
+		return err
+	})
+	if err != nil {
+		return 0, s.errorf("purge the access log: %w", err)
+	}
+	return deleted, nil
+}
+
+// unpaidRequests is the part of a query that has the requests that were not
+// followed by a payment, as l.
+func unpaidRequests(of catalog.UnpaidFilter) (with, from string, args []any) {
+	var f filter
+	f.add("owner_id = ?", of.OwnerID)
+	f.text("product_id = ?", of.ProductID)
+	f.logged("id", of.From, of.To)
+	within := strings.Join(f.conditions, " AND ")
+	with = "WITH paid AS (SELECT ip, product_id, MAX(id) AS last_id FROM v402_access_log WHERE " + within +
+		" AND status = 'paid' GROUP BY ip, product_id), asked AS (SELECT id, ip, product_id, price, currency FROM v402_access_log WHERE " + within + " AND status = 'requested') "
+	from = " FROM asked l LEFT JOIN paid p ON p.ip = l.ip AND p.product_id = l.product_id WHERE (p.last_id IS NULL OR l.id > p.last_id) "
+	return with, from, f.args
+}
+
+// UnpaidByProduct implements [catalog.LogStore].
+func (s *DB) UnpaidByProduct(ctx context.Context, of catalog.UnpaidFilter) ([]catalog.UnpaidCount, error) {
+	with, from, args := unpaidRequests(of)
+	counts, err := all(ctx, s.read, scanUnpaid, with+"SELECT '', l.product_id, l.price, l.currency, COUNT(*), MAX(l.id)"+from+
+		"GROUP BY l.product_id, l.price, l.currency ORDER BY l.product_id, l.price, l.currency", args...)
+	if err != nil {
+		return nil, s.errorf("count unpaid requests by product: %w", err)
+	}
+	return counts, nil
+}
+
+// UnpaidByRequester implements [catalog.LogStore].
+func (s *DB) UnpaidByRequester(ctx context.Context, of catalog.UnpaidFilter, each func(catalog.UnpaidCount) error) error {
+	with, from, args := unpaidRequests(of)
+	rows, err := s.read.QueryContext(ctx, with+"SELECT l.ip, l.product_id, l.price, l.currency, COUNT(*), MAX(l.id)"+from+
+		"GROUP BY l.ip, l.product_id, l.price, l.currency ORDER BY l.ip", args...)
+	if err != nil {
+		return s.errorf("count unpaid requests: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		c, err := scanUnpaid(rows)
+		if err != nil {
+			return s.errorf("count unpaid requests: %w", err)
+		}
+		if err := each(c); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return s.errorf("count unpaid requests: %w", err)
+	}
+	return nil
+}
+
+func scanUnpaid(rows *sql.Rows) (c catalog.UnpaidCount, err error) {
+	var price string
+	if err = rows.Scan(&c.IP, &c.ProductID, &price, &c.Currency, &c.Count, &c.LastID); err != nil {
+		return c, err
+	}
+	c.Price, err = x402.ParseAtomic(price)
+	return c, err
+}

@@ -1,0 +1,2 @@
+// Package marketplace sells licences to wallets.
+package marketplace
