@@ -1,6 +1,11 @@
 package catalog
 
-import "time"
+import (
+	"strings"
+	"time"
+
+	"github.com/v402/v402/x402"
+)
 
 // GrantStatus is what a grant is worth now.
 type GrantStatus string
@@ -20,6 +25,7 @@ type Grant struct {
 	PaymentID string // no two grants share one
 	UserID    string // the buyer, if it is a user
 	Payer     string // address of who paid, in lower case where case means nothing
+	Paid      Paid
 
 	CreatedAt     time.Time
 	ExpiresAt     time.Time // zero is never
@@ -28,6 +34,14 @@ type Grant struct {
 	LastAccessAt  time.Time // zero before the first; kept while there is a most
 	RevokedAt     time.Time // zero while it is not
 	RevokedReason string
+}
+
+// Paid is what is told of a payment to who bought by it.
+type Paid struct {
+	Amount        x402.Amount
+	Network       x402.Network
+	Transaction   string
+	Confirmations uint64 // as seen when the payment was confirmed
 }
 
 // Status is the state of g at a time.
@@ -55,6 +69,7 @@ func newGrant(p *Payment, now time.Time, used bool) Grant {
 	g := Grant{
 		ID: "grant-" + newULID(now), ProductID: p.ProductID, PaymentID: p.ID, UserID: p.UserID,
 		Payer: foldAddress(p.Network, p.Payer), CreatedAt: now, MaxAccesses: p.MaxAccesses,
+		Paid: Paid{Amount: p.Amount, Network: p.Network, Transaction: p.Transaction, Confirmations: p.Confirmations},
 	}
 	if p.AccessDuration > 0 {
 		g.ExpiresAt = now.Add(p.AccessDuration)
@@ -63,4 +78,12 @@ func newGrant(p *Payment, now time.Time, used bool) Grant {
 		g.Accesses, g.LastAccessAt = 1, now
 	}
 	return g
+}
+
+// foldAddress is the one spelling of an address on n.
+func foldAddress(n x402.Network, address string) string {
+	if n.Namespace() == "eip155" {
+		return strings.ToLower(address)
+	}
+	return address
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/x402"
 )
 
@@ -66,7 +67,7 @@ type Payment struct {
 	UserID    string // the buyer, if it is a user
 	Method    PaymentMethod
 	Status    PaymentStatus
-	Scheme    string // of the product: exact or dynamic
+	Scheme    Scheme // of the product
 
 	Chain    string // short name, such as "base"
 	Network  x402.Network
@@ -148,10 +149,10 @@ func (p *Payment) refund(amount x402.Amount, now time.Time) error {
 	sum, err := p.Refunded.Add(amount)
 	switch {
 	case amount.IsZero():
-		return Invalid("amount", AmountTooLow, "The refund must be more than zero")
+		return v402api.Invalid("amount", v402api.AmountTooLow, "The refund must be more than zero")
 	case err != nil || sum.Cmp(p.Amount) > 0:
 		left, _ := p.Amount.Sub(p.Refunded) // Refunded is never more
-		return Invalid("amount", AmountTooHigh, fmt.Sprintf("At most %s of the payment can still be refunded", left))
+		return v402api.Invalid("amount", v402api.AmountTooHigh, fmt.Sprintf("At most %s of the payment can still be refunded", left))
 	}
 	p.Refunded, p.UpdatedAt = sum, now
 	if sum.Equal(p.Amount) {

@@ -61,11 +61,11 @@ type PaymentStore interface {
 	// first, at most 100.
 	AccessGrants(ctx context.Context, productID, userID, payer string, now time.Time) ([]Grant, error)
 
-	// AddAccessQuote stores a quote. AccessQuotes are those for a product and
-	// requester that have not expired, the newest first, at most 10; those that have
-	// are deleted by PurgeAccessQuotes, up to limit at once.
+	// AddAccessQuote stores a quote. AccessQuotes are those for a product, requester
+	// and resource that have not expired, the newest first, at most 10; those that
+	// have are deleted by PurgeAccessQuotes, up to limit at once.
 	AddAccessQuote(ctx context.Context, q Quote) error
-	AccessQuotes(ctx context.Context, productID, requester string, now time.Time) ([]Quote, error)
+	AccessQuotes(ctx context.Context, productID, requester, resource string, now time.Time) ([]Quote, error)
 	PurgeAccessQuotes(ctx context.Context, now time.Time, limit int) (int, error)
 }
 
@@ -109,6 +109,7 @@ type Quote struct {
 	ID        string
 	ProductID string
 	Requester string // the user, or the address of the client
+	Resource  string // path and query that it was told for
 	Amount    x402.Amount
 	CreatedAt time.Time
 	ExpiresAt time.Time // with the time of grace
