@@ -9,6 +9,7 @@ type Search struct {
 	Any        bool     // one of Words is enough
 	Category   string
 	Type       ProductType
+	Media      string // content type
 	Currency   string
 	MinPrice   *x402.Amount
 	MaxPrice   *x402.Amount

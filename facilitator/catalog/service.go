@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/x402"
 )
@@ -18,11 +19,11 @@ import (
 type Config struct {
 	Store Store // required
 
-	// Authenticate returns who sends a request, such as
-	// that of an account service. For a request without credentials it
-	// returns [ErrUnauthenticated], and what is open to everybody is
-	// served. Nil knows nobody.
-	Authenticate func(*http.Request) (User, error)
+	// Authenticate returns who sends a request, such as the Authenticate of an
+	// account.Service. For a request without credentials it returns
+	// [account.ErrUnauthenticated], and what is open to everybody is served. Nil
+	// knows nobody.
+	Authenticate func(*http.Request) (account.User, error)
 
 	// Providers tells how clients see the owners of products, by their IDs. If
 	// nil, or of one that is not in the answer, only the ID is shown.
@@ -42,6 +43,12 @@ type Config struct {
 
 	Limits *v402api.Limits // requests per minute; nil limits nothing
 
+	// Log says what is kept of attempts to reach products.
+	Log LogConfig
+	// ClientAddr is the address of whoever sent a request, for the access log:
+	// r.RemoteAddr if nil. Behind a proxy, read what that proxy sets.
+	ClientAddr func(*http.Request) string
+
 	ViewsEvery time.Duration // how often views are stored; 5 s if zero
 
 	Now    func() time.Time // time.Now if nil
@@ -56,6 +63,7 @@ type Service struct {
 	coins    coins
 	log      *slog.Logger
 	views    *views
+	recorder *recorder
 }
 
 // New returns a Service. It does no I/O.
@@ -80,6 +88,7 @@ func New(c Config) (*Service, error) {
 		more = append(more[:len(more):len(more)], chain.Network())
 	}
 	s := &Service{store: c.Store, options: c, log: c.Logger, views: newViews()}
+	s.recorder = newRecorder(c.Store, c.Log, c.Now, c.Logger)
 	s.networks = networksOf(more)
 	s.coins = coinsOf(s.networks, c.Assets, c.Tokens)
 	return s, nil
@@ -90,10 +99,11 @@ func New(c Config) (*Service, error) {
 func (s *Service) Coins() []Coin { return append([]Coin(nil), s.coins...) }
 
 // Run does what a catalog does in the background until ctx ends: it stores
-// views. What is under way then is finished.
+// views and the access log, and deletes what is too old of it. What is under way then is finished.
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.runViews(ctx) })
+	g.Go(func() error { s.recorder.run(ctx); return nil })
 	return g.Wait()
 }
 

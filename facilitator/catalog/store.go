@@ -34,8 +34,8 @@ type ProductStore interface {
 	// [ErrSlugTaken].
 	UpdateProduct(ctx context.Context, id string, change func(*Product) ([]store.Event, error)) (Product, error)
 
-	// DeleteProduct removes a product and its reviews for good, if check allows it, whose error is
-	// returned as it is. What was bought of it stays.
+	// DeleteProduct removes a product and its reviews for good, if check allows
+	// it, whose error is returned as it is.
 	DeleteProduct(ctx context.Context, id string, check func(Product) ([]store.Event, error)) error
 
 	Product(ctx context.Context, id string) (Product, error)
@@ -45,6 +45,9 @@ type ProductStore interface {
 	// SuspendOwner makes all products of an owner Suspended, or no longer so, and
 	// those that are added later. What was said at a later time stands.
 	SuspendOwner(ctx context.Context, ownerID string, suspended bool, at time.Time) error
+
+	// ProviderRating sums the ratings of an owner's products, and counts them.
+	ProviderRating(ctx context.Context, ownerID string) (sum, count int64, err error)
 
 	// CountViews adds views, by product ID; products that are gone are left out.
 	// For each that was counted, event makes an event.
@@ -64,6 +67,8 @@ type DiscoveryStore interface {
 
 // WalletStore keeps where providers are paid.
 type WalletStore interface {
+	// PutWallet stores w in place of an older one of the owner and network; a newer
+	// one stays.
 	PutWallet(ctx context.Context, w Wallet, events ...store.Event) error
 	DeleteWallet(ctx context.Context, ownerID string, n x402.Network, events ...store.Event) error
 	// Wallets lists those of an owner by network.

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
@@ -23,6 +24,7 @@ type Store interface {
 	payer.Ledger
 	registry.Store
 	marketplace.WalletStore
+	catalog.LogStore
 	store.Outbox
 }
 
@@ -64,6 +66,15 @@ func Test(t *testing.T, open Open) {
 	t.Run("Wallet", func(t *testing.T) {
 		TestWallet(t, func(t *testing.T, replicas int) []marketplace.WalletStore {
 			stores := make([]marketplace.WalletStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("AccessLog", func(t *testing.T) {
+		TestAccessLog(t, func(t *testing.T, replicas int) []catalog.LogStore {
+			stores := make([]catalog.LogStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}

@@ -90,3 +90,15 @@ func ExampleParseSignature() {
 	// Output:
 	// evm: a signature has 65 bytes, this one has 64
 }
+
+// A message is signed as wallets sign it, and its signer recovered.
+func ExampleRecoverMessage() {
+	signer, err := evm.ParseSigner("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+	if err != nil {
+		panic(err)
+	}
+	sig := signer.SignMessage([]byte("hello world"))
+	from, err := evm.RecoverMessage([]byte("hello world"), sig)
+	fmt.Println(from, err)
+	// Output: 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 <nil>
+}
