@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog/content"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
@@ -13,22 +14,22 @@ import (
 // AccessRequest asks for a product, with whatever gives a right to it.
 type AccessRequest struct {
 	ProductID string
-	URL       string // absolute, of the request: what a payment is made for
-	Token     string // access token that came with an earlier access
-	User      User   // zero if nobody knows
-	Payer     string // address that the caller has proven to own
-	Requester string // who is told a dynamic price: the user, or the address of the client
+	URL       string       // absolute, of the request: what a payment is made for
+	Token     string       // access token that came with an earlier access
+	User      account.User // zero if nobody knows
+	Payer     string       // address that the caller has proven to own
+	Requester string       // who is told a dynamic price: the user, or the address of the client
 	Payment   *x402.PaymentPayload
 }
 
 // Access is what a request got.
 type Access struct {
 	Product    Product
-	Grant      Grant               // its ID is empty if the product is free
-	ContentURL string              // signed, good for minutes
-	Token      string              // access token, good as long as the grant
+	Grant      Grant                // its ID is empty if the product is free
+	ContentURL string               // signed, good for minutes
+	Token      string               // access token, good as long as the grant
 	Settlement *x402.SettleResponse // of the payment that came with the request
-	Version    int                 // of the protocol that it came in
+	Version    int                  // of the protocol that it came in
 }
 
 // Access opens a product: by an access token, by a grant that the user or the
@@ -200,7 +201,7 @@ func (s *Service) issue(product *Product, g Grant, t content.Ticket) (Access, er
 }
 
 // Grants lists the live grants of a user or payer for a product.
-func (s *Service) Grants(ctx context.Context, productID string, user User, payer string) ([]Grant, error) {
+func (s *Service) Grants(ctx context.Context, productID string, user account.User, payer string) ([]Grant, error) {
 	if user.ID == "" && payer == "" {
 		return nil, ErrUnauthenticated
 	}

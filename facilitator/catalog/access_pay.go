@@ -274,9 +274,10 @@ func (s *Service) settled(ctx context.Context, p Payment, resp x402.SettleRespon
 		})
 		return p, nil, paymentError(err, "fail a payment")
 	}
-	proof := Proof{Method: MethodX402, Network: p.Network, Transaction: resp.Transaction}
+	transaction := foldAddress(p.Network, resp.Transaction)
+	proof := Proof{Method: MethodX402, Network: p.Network, Transaction: transaction}
 	confirmed, g, err := s.store.ConfirmProductPayment(ctx, p.ID, proof, func(p *Payment) (*Grant, []store.Event, error) {
-		p.Transaction, p.Confirmations = resp.Transaction, s.options.Payments.confirmations(p.Network)
+		p.Transaction, p.Confirmations = transaction, s.options.Payments.confirmations(p.Network)
 		if err := p.move(PaymentConfirmed, now); err != nil {
 			return nil, nil, err
 		}
@@ -284,7 +285,7 @@ func (s *Service) settled(ctx context.Context, p Payment, resp x402.SettleRespon
 		return &g, []store.Event{paymentEvent(EventPaymentConfirmed, p, now), grantEvent(p, &g, now)}, nil
 	})
 	if errors.Is(err, ErrProofUsed) {
-		return s.dispute(ctx, p, resp.Transaction)
+		return s.dispute(ctx, p, transaction)
 	}
 	return confirmed, g, paymentError(err, "confirm a payment")
 }

@@ -69,7 +69,7 @@ func (s *Service) termsOf(ctx context.Context, product *Product, r AccessRequest
 		return nil, err
 	}
 	t := &terms{product: *product, resource: x402.ResourceInfo{
-		URL: r.URL, Description: shortened(product.Title, maxDescription), MimeType: product.ContentType,
+		URL: r.URL, Description: shortened(product.Title, maxResource), MimeType: product.ContentType,
 	}}
 	if err := s.sort(ctx, t, options); err != nil {
 		return nil, err
@@ -141,8 +141,8 @@ func (s *Service) offers(options []PaymentOption) []middleware.Offer {
 	return list
 }
 
-// maxDescription is the longest that hosted facilitators accept, in bytes.
-const maxDescription = 500
+// maxResource is the longest that hosted facilitators accept, in bytes.
+const maxResource = 500
 
 func shortened(text string, most int) string {
 	if len(text) <= most {

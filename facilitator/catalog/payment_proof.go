@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
@@ -34,7 +35,7 @@ func ProofMessage(paymentID, transaction string) string {
 // is not deep enough yet leaves the payment processing, and [Service.Run] confirms
 // it later. Money that came too late makes the payment disputed. The grant is
 // zero unless the payment is confirmed. Repeated it changes nothing.
-func (s *Service) ConfirmPayment(ctx context.Context, buyer User, id string, c Confirmation) (Payment, Grant, error) {
+func (s *Service) ConfirmPayment(ctx context.Context, buyer account.User, id string, c Confirmation) (Payment, Grant, error) {
 	p, err := s.Payment(ctx, buyer, id)
 	if err != nil {
 		return p, Grant{}, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
@@ -24,9 +25,9 @@ type PaymentRequest struct {
 	Scheme            Scheme
 	ExternalReference string // the buyer's own, at most 200 characters
 
-	Buyer     User   // who asks; zero if nobody knows
-	Requester string // who was told a dynamic price, and
-	Resource  string // for what: see [AccessRequest]
+	Buyer     account.User // who asks; zero if nobody knows
+	Requester string       // who was told a dynamic price, and
+	Resource  string       // for what: see [AccessRequest]
 }
 
 const maxReference = 200 // characters
@@ -140,7 +141,7 @@ func checkAmount(faults *v402api.Faults, amount, price x402.Amount) {
 }
 
 // newPayment is a payment of an option, without the payer.
-func (s *Service) newPayment(product *Product, o PaymentOption, buyer User, method PaymentMethod, now time.Time) Payment {
+func (s *Service) newPayment(product *Product, o PaymentOption, buyer account.User, method PaymentMethod, now time.Time) Payment {
 	p := Payment{
 		ID: paymentID(now), ProductID: product.ID, OwnerID: product.OwnerID, UserID: buyer.ID, Method: method,
 		Status: PaymentPending, Scheme: product.Scheme, Chain: ChainName(o.Coin.Network), Network: o.Coin.Network,
@@ -157,7 +158,7 @@ func (s *Service) newPayment(product *Product, o PaymentOption, buyer User, meth
 
 // Payment returns one by ID to its buyer, or to anybody who knows the ID if the
 // buyer is not a user.
-func (s *Service) Payment(ctx context.Context, buyer User, id string) (Payment, error) {
+func (s *Service) Payment(ctx context.Context, buyer account.User, id string) (Payment, error) {
 	p, err := s.store.ProductPayment(ctx, id)
 	if err != nil {
 		return p, paymentError(err, "read a payment")
@@ -194,7 +195,7 @@ func (s *Service) Payments(ctx context.Context, f PaymentFilter, page store.Page
 }
 
 // FailPayment ends a payment by transaction that was not sent, by its buyer.
-func (s *Service) FailPayment(ctx context.Context, buyer User, id, code, reason string) (Payment, error) {
+func (s *Service) FailPayment(ctx context.Context, buyer account.User, id, code, reason string) (Payment, error) {
 	var faults v402api.Faults
 	faults.Text("reason", reason, 1000)
 	faults.Text("error_code", code, 100)
@@ -218,7 +219,7 @@ func (s *Service) FailPayment(ctx context.Context, buyer User, id, code, reason 
 }
 
 // CancelPayment ends a payment by transaction that will not be sent, by its buyer.
-func (s *Service) CancelPayment(ctx context.Context, buyer User, id string) (Payment, error) {
+func (s *Service) CancelPayment(ctx context.Context, buyer account.User, id string) (Payment, error) {
 	return s.FailPayment(ctx, buyer, id, CodeCancelled, "Cancelled by the buyer")
 }
 
@@ -246,9 +247,4 @@ func (s *Service) CreatePayments(ctx context.Context, list []PaymentRequest) ([]
 		results[i] = PaymentResult{p, err}
 	}
 	return results, nil
-}
-
-// validAddress says whether a has the form of an address on n.
-func validAddress(n x402.Network, a string) bool {
-	return x402.PaymentRequirements{Scheme: x402.SchemeExact, Network: n, Asset: a, PayTo: a, MaxTimeoutSeconds: 1}.Validate() == nil
 }

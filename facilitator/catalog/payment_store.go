@@ -29,7 +29,8 @@ type PaymentStore interface {
 	// payment, or its transaction one of the other method, and [ErrEarlierPayment]
 	// if the payment is one by transaction, its proof is not signed, and an earlier
 	// open one has its network, asset, payer, payee and amount. The product counts
-	// one purchase more with the grant.
+	// one purchase more with the grant. A grant that the payment has already is no
+	// longer revoked and returned in place of the new one.
 	ConfirmProductPayment(ctx context.Context, id string, proof Proof, change func(*Payment) (*Grant, []store.Event, error)) (Payment, *Grant, error)
 
 	// LeaseProductPayments gives owner up to limit payments that are pending and
@@ -58,16 +59,22 @@ type PaymentStore interface {
 	// and nothing changes.
 	UseAccessGrant(ctx context.Context, id string, now time.Time) (g Grant, ok bool, err error)
 	// AccessGrants lists the live grants of a user or payer for a product, the newest
-	// first, at most 100.
+	// first, at most [MaxGrants].
 	AccessGrants(ctx context.Context, productID, userID, payer string, now time.Time) ([]Grant, error)
 
 	// AddAccessQuote stores a quote. AccessQuotes are those for a product, requester
-	// and resource that have not expired, the newest first, at most 10; those that
-	// have are deleted by PurgeAccessQuotes, up to limit at once.
+	// and resource that have not expired, the newest first, at most [MaxQuotes]; those
+	// that have are deleted by PurgeAccessQuotes, up to limit at once.
 	AddAccessQuote(ctx context.Context, q Quote) error
 	AccessQuotes(ctx context.Context, productID, requester, resource string, now time.Time) ([]Quote, error)
 	PurgeAccessQuotes(ctx context.Context, now time.Time, limit int) (int, error)
 }
+
+// Bounds of what a [PaymentStore] lists without pages.
+const (
+	MaxGrants = 100
+	MaxQuotes = 10
+)
 
 // What [PaymentStore.ConfirmProductPayment] returns, wrapped.
 var (
@@ -90,6 +97,25 @@ type PaymentFilter struct {
 	Status                                   PaymentStatus
 	From, To                                 time.Time // of the creation, To excluded
 	MinAmount, MaxAmount                     *x402.Amount
+}
+
+// Matches says whether f selects p.
+func (f PaymentFilter) Matches(p Payment) bool {
+	return (f.OwnerID == "" || f.OwnerID == p.OwnerID) && (f.UserID == "" || f.UserID == p.UserID) &&
+		(f.ProductID == "" || f.ProductID == p.ProductID) && (f.Chain == "" || f.Chain == p.Chain) &&
+		(f.Payer == "" || p.Network.SameAddress(f.Payer, p.Payer)) && (f.Status == "" || f.Status == p.Status) &&
+		(f.From.IsZero() || !p.CreatedAt.Before(f.From)) && (f.To.IsZero() || p.CreatedAt.Before(f.To)) &&
+		(f.MinAmount == nil || p.Amount.Cmp(*f.MinAmount) >= 0) && (f.MaxAmount == nil || p.Amount.Cmp(*f.MaxAmount) <= 0)
+}
+
+// MergePayment is was with what may change of it as in changed. It is for
+// backends: what a payment is of never changes.
+func MergePayment(was, changed Payment) Payment {
+	was.Status, was.Refunded = changed.Status, changed.Refunded
+	was.Transaction, was.LogIndex, was.Block, was.Confirmations = changed.Transaction, changed.LogIndex, changed.Block, changed.Confirmations
+	was.FailureCode, was.FailureReason = changed.FailureCode, changed.FailureReason
+	was.ConfirmedAt, was.UpdatedAt = changed.ConfirmedAt, changed.UpdatedAt
+	return was
 }
 
 // Refund is money that goes back to a payer.

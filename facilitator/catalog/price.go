@@ -7,15 +7,16 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/x402"
 )
 
 // PriceRequest asks for the price of a dynamic product.
 type PriceRequest struct {
 	Product   Product
-	Requester string // the user, or the address of the client
-	Resource  string // path and query of the request
-	User      User   // zero if nobody knows
+	Requester string       // the user, or the address of the client
+	Resource  string       // path and query of the request
+	User      account.User // zero if nobody knows
 }
 
 // price computes what a dynamic product costs now, in the unit of its price.

@@ -26,6 +26,7 @@ type Store struct {
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
 	accessLog   accessLog
+	payments    paymentData
 	wallet      walletData
 }
 
@@ -50,6 +51,7 @@ func New() *Store {
 	s.registry.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
+	s.payments.init()
 	return s
 }
 

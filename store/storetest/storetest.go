@@ -25,6 +25,7 @@ type Store interface {
 	registry.Store
 	marketplace.WalletStore
 	catalog.LogStore
+	catalog.AccessStore
 	store.Outbox
 }
 
@@ -66,6 +67,15 @@ func Test(t *testing.T, open Open) {
 	t.Run("Wallet", func(t *testing.T) {
 		TestWallet(t, func(t *testing.T, replicas int) []marketplace.WalletStore {
 			stores := make([]marketplace.WalletStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Payments", func(t *testing.T) {
+		TestPayments(t, func(t *testing.T, replicas int) []PaymentStore {
+			stores := make([]PaymentStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}
