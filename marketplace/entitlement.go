@@ -39,31 +39,33 @@ var availabilityMoves = map[Availability][]Availability{
 
 // Entitlement is what a wallet has bought.
 type Entitlement struct {
-	ID            string           `json:"entitlement_id"` // see [EntitlementID]
-	OfferID       string           `json:"offer_id"`
-	IssuerID      string           `json:"issuer_id"`
-	Wallet        string           `json:"wallet"` // in lower case
-	PayerWallet   string           `json:"payer_wallet"`
-	OrgRootID     string           `json:"org_root_id"`
-	PrincipalID   string           `json:"principal_id"`
-	PrincipalRole string           `json:"principal_role"`
-	WorkspaceID   string           `json:"workspace_id,omitempty"`
-	Type          EntitlementType  `json:"entitlement_type"`
-	Scope         Scope            `json:"scope"`
-	State         EntitlementState `json:"state"`
-	AccessClass   AccessClass      `json:"access_class"`
-	Availability  Availability     `json:"availability_state"`
-	PolicyHash    string           `json:"policy_hash"`
-	Transferable  bool             `json:"transferable"`
-	Seats         int              `json:"seats,omitempty"` // 0 is any number
-	TermSeconds   int64            `json:"term_seconds,omitempty"`
-	ChainID       uint64           `json:"chain_id"`
-	TxHash        string           `json:"tx_hash"`
-	QuoteID       string           `json:"quote_id"`
-	Reason        string           `json:"reason,omitempty"` // of the last change of state
-	IssuedAt      time.Time        `json:"issued_at"`
-	ExpiresAt     time.Time        `json:"expires_at"` // zero for good
-	UpdatedAt     time.Time        `json:"updated_at"`
+	ID             string           `json:"entitlement_id"` // see [EntitlementID]
+	OfferID        string           `json:"offer_id"`
+	IssuerID       string           `json:"issuer_id"`
+	Wallet         string           `json:"wallet"` // in lower case
+	PayerWallet    string           `json:"payer_wallet"`
+	OrgRootID      string           `json:"org_root_id"`
+	PrincipalID    string           `json:"principal_id"`
+	PrincipalRole  string           `json:"principal_role"`
+	WorkspaceID    string           `json:"workspace_id,omitempty"`
+	Type           EntitlementType  `json:"entitlement_type"`
+	Scope          Scope            `json:"scope"`
+	State          EntitlementState `json:"state"`
+	AccessClass    AccessClass      `json:"access_class"`
+	Availability   Availability     `json:"availability_state"`
+	PolicyHash     string           `json:"policy_hash"`
+	Transferable   bool             `json:"transferable"`
+	MaxPerWallet   int              `json:"max_per_wallet,omitempty"` // when it was sold; 0 is any number
+	WorkspaceBound bool             `json:"workspace_bound"`
+	Seats          int              `json:"seats,omitempty"` // 0 is any number
+	TermSeconds    int64            `json:"term_seconds,omitempty"`
+	ChainID        uint64           `json:"chain_id"`
+	TxHash         string           `json:"tx_hash"`
+	QuoteID        string           `json:"quote_id"`
+	Reason         string           `json:"reason,omitempty"` // of the last change of state
+	IssuedAt       time.Time        `json:"issued_at"`
+	ExpiresAt      time.Time        `json:"expires_at"` // zero for good
+	UpdatedAt      time.Time        `json:"updated_at"`
 }
 
 // EntitlementID is the ID of the nth entitlement that was sold to a wallet on a

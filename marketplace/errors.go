@@ -62,6 +62,7 @@ const (
 	CodeChainUnavailable       Code = "chain_unavailable" // retryable
 	CodeContractUnconfigured   Code = "entitlement_contract_unconfigured"
 	CodeLicenceUnconfigured    Code = "licence_key_unconfigured"
+	CodeInternal               Code = "internal_error" // ours to mend
 )
 
 // statuses are those of HTTP; codes that are not listed are 409.
@@ -78,7 +79,7 @@ var statuses = map[Code]int{
 	CodeRecipientMismatch: http.StatusUnprocessableEntity, CodePayerMismatch: http.StatusUnprocessableEntity,
 	CodeRateLimited:      http.StatusTooManyRequests,
 	CodeChainUnavailable: http.StatusServiceUnavailable, CodeContractUnconfigured: http.StatusServiceUnavailable,
-	CodeLicenceUnconfigured: http.StatusServiceUnavailable,
+	CodeLicenceUnconfigured: http.StatusServiceUnavailable, CodeInternal: http.StatusInternalServerError,
 }
 
 // Status is the HTTP status that stands for c.
@@ -162,8 +163,12 @@ func refusal(err error, missing *Error, tried string) error {
 	}
 }
 
-func noOffer(id string) *Error { return Refuse(CodeOfferNotFound, "Offer %s does not exist.", clip(id)) }
-func noQuote(id string) *Error { return Refuse(CodeQuoteNotFound, "Quote %s does not exist.", clip(id)) }
+func noOffer(id string) *Error {
+	return Refuse(CodeOfferNotFound, "Offer %s does not exist.", clip(id))
+}
+func noQuote(id string) *Error {
+	return Refuse(CodeQuoteNotFound, "Quote %s does not exist.", clip(id))
+}
 func noIssuer(id string) *Error {
 	return Refuse(CodeIssuerNotFound, "Issuer %s does not exist.", clip(id))
 }

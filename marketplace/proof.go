@@ -39,47 +39,10 @@ func ProofMessage(p Proof) string {
 	return b.String()
 }
 
-// Purpose says what a challenge is for.
-type Purpose string
-
-// The purposes.
-const (
-	ProveOwnership Purpose = "ownership" // the nonce of a [Proof]
-	ProveSession   Purpose = "session"   // the start of a [BuyerSession]
-)
-
-// Challenge is something to sign, once.
+// Challenge is the nonce of a [Proof], good once.
 type Challenge struct {
 	ID        string // the nonce, at random
-	Purpose   Purpose
-	Wallet    string // in lower case
-	ChainID   uint64
-	Message   string // to sign by EIP-191; empty for ProveOwnership
+	Wallet    string // that signs, in lower case
 	CreatedAt time.Time
 	ExpiresAt time.Time
-}
-
-// BuyerSession is a wallet that has shown itself. Its token is known to the
-// buyer only.
-type BuyerSession struct {
-	ID        string // for the audit log
-	TokenHash string // SHA-256, in hexadecimal
-	Wallet    string // in lower case
-	ChainID   uint64
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	RevokedAt time.Time // zero unless revoked
-}
-
-// SessionRequest shows a wallet by the signature of a challenge.
-type SessionRequest struct {
-	Wallet    string `json:"wallet"`
-	Challenge string `json:"challenge"` // its ID
-	Signature string `json:"signature"` // 65 bytes in hexadecimal; anything that the contract of a contract wallet takes
-}
-
-// StartedSession is a session with its token, which is shown this once.
-type StartedSession struct {
-	BuyerSession
-	Token string
 }

@@ -164,4 +164,5 @@ type PaidQuote struct {
 type QuoteFilter struct {
 	Wallet, PayerWallet, OfferID, IssuerID string
 	State                                  QuoteState // as stored
+	Reserved                               bool       // only those that are open and reserved for a payment
 }

@@ -78,14 +78,11 @@ type Config struct {
 	ProofNonces bool
 	// ProofMessage is what an owner signs: [ProofMessage] if nil.
 	ProofMessage func(Proof) string
-	// SessionMessage is what a wallet signs to start a session: a text with all of
-	// the challenge if nil.
-	SessionMessage func(Challenge) string
 
 	QuoteTTL     time.Duration // how long a price stands; 15 minutes if zero
 	ConfirmGrace time.Duration // how long after that a transaction that was mined in time counts; 24 hours if zero
 	ClockSkew    time.Duration // how far a block's time may be before the quote that it pays; 1 minute if zero
-	ProofTTL     time.Duration // of a challenge; 5 minutes if zero
+	ProofTTL     time.Duration // of a nonce; 5 minutes if zero
 	SessionTTL   time.Duration // of a wallet session; 30 days if zero
 	SeatTTL      time.Duration // after which an instance that was not seen loses its seat to another; never if zero
 
@@ -104,6 +101,9 @@ type Config struct {
 	// returns the zero Actor for strangers and an error for wrong credentials.
 	// Nil: everybody is a stranger.
 	Authenticate func(*http.Request) (Actor, error)
+	// RateLimit is how many changes one client who is neither admin nor issuer may
+	// ask for within a minute; [DefaultRateLimit] if zero, any number if negative.
+	RateLimit int
 	// ClientAddr is the address of whoever sent a request, for rate limits:
 	// r.RemoteAddr if nil. Behind a proxy, read what that proxy sets.
 	ClientAddr func(*http.Request) string
@@ -174,9 +174,6 @@ func New(c Config) (*Service, error) {
 	if c.ProofMessage == nil {
 		c.ProofMessage = ProofMessage
 	}
-	if c.SessionMessage == nil {
-		c.SessionMessage = sessionMessage
-	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -240,8 +237,3 @@ func (s *Service) now() time.Time { return s.options.Clock().UTC().Truncate(time
 func (s *Service) Settings() Config { return s.options }
 
 const maxDecimals = 18
-
-// sessionMessage is what a wallet signs to start a session.
-func sessionMessage(c Challenge) string {
-	return fmt.Sprintf("EDUT-WALLET-SESSION:%s:%d:%s:%s", c.Wallet, c.ChainID, c.ID, c.ExpiresAt.UTC().Format(time.RFC3339))
-}

@@ -37,7 +37,7 @@ type Store interface {
 	CheckoutStore
 	EntitlementStore
 	SeatStore
-	BuyerStore
+	WalletStore
 	// MarketAudit lists the audit log.
 	MarketAudit(ctx context.Context, f AuditFilter, page store.Page) (List[AuditEntry], error)
 }
@@ -70,10 +70,11 @@ type OfferStore interface {
 
 // CheckoutStore keeps quotes and memberships.
 type CheckoutStore interface {
+	// AddChallenge stores c and forgets those that have expired at c.CreatedAt.
+	AddChallenge(ctx context.Context, c Challenge) error
 	// AddCheckoutQuote stores a quote. A nonce that is not empty is the ID of a
-	// [Challenge] for the proof of the quote's wallet: it is used up, or
-	// store.ErrNotFound is returned if it is not there or has expired at
-	// q.CreatedAt.
+	// [Challenge] of the quote's wallet: it is used up, or store.ErrNotFound is
+	// returned if it is not there or has expired at q.CreatedAt.
 	AddCheckoutQuote(ctx context.Context, q CheckoutQuote, nonce string, trail Trail) error
 	CheckoutQuote(ctx context.Context, id string) (CheckoutQuote, error)
 	CheckoutQuotes(ctx context.Context, f QuoteFilter, page store.Page) (List[CheckoutQuote], error)
@@ -88,6 +89,10 @@ type CheckoutStore interface {
 	// all that check out for one wallet one is at work at a time. It returns
 	// [ErrTransactionUsed] or [ErrPaymentUsed] if another quote has the same.
 	CheckOut(ctx context.Context, quoteID string, now time.Time, decide func(*Checkout) (Trail, error)) (Checkout, error)
+
+	// TransactionUsed says whether CheckOut would return [ErrTransactionUsed] for
+	// a quote.
+	TransactionUsed(ctx context.Context, c TransactionClaim, quoteID string) (bool, error)
 
 	// Membership of a wallet: with MembershipNone if it never had one.
 	Membership(ctx context.Context, wallet string) (Membership, error)
@@ -151,20 +156,4 @@ type SeatStore interface {
 	ReleaseSeat(ctx context.Context, entitlementID, instanceID string, trail Trail) error
 	// Seats are those of an entitlement, by InstanceID, at most MaxPage.
 	Seats(ctx context.Context, entitlementID string) ([]Activation, error)
-}
-
-// BuyerStore keeps what proves who a buyer is.
-type BuyerStore interface {
-	// AddChallenge stores c and forgets those that have expired at c.CreatedAt.
-	AddChallenge(ctx context.Context, c Challenge) error
-	// BuyerChallenge returns one, expired or not.
-	BuyerChallenge(ctx context.Context, id string) (Challenge, error)
-	// AddBuyerSession stores s and uses up a challenge of purpose [ProveSession]
-	// and s's wallet; store.ErrNotFound if it is not there or has expired at
-	// s.CreatedAt.
-	AddBuyerSession(ctx context.Context, s BuyerSession, challenge string, trail Trail) error
-	// BuyerSession finds one by its TokenHash, ended or not: one indexed read.
-	BuyerSession(ctx context.Context, tokenHash string) (BuyerSession, error)
-	// UpdateBuyerSession lets change alter token, end and revocation.
-	UpdateBuyerSession(ctx context.Context, tokenHash string, change func(*BuyerSession) (Trail, error)) (BuyerSession, error)
 }

@@ -44,6 +44,7 @@ var (
 	ErrApplicationUnknown = &Error{NotFound, "Application not found"}
 	ErrApplicationDecided = &Error{State, "Application is not pending"}
 	ErrPlatformUnknown    = &Error{NotFound, "Platform not found"}
+	ErrNoCallback         = &Error{NotFound, "Platform has no callback"}
 	ErrPlatformState      = &Error{State, "Platform status does not allow this"}
 	ErrContractUnknown    = &Error{NotFound, "Contract not found"}
 	ErrNotPublisher       = &Error{Forbidden, "Only the publishing platform can revoke this contract"}

@@ -22,6 +22,11 @@ const (
 	EventSettlementCancelled = "registry.settlement.cancelled"
 )
 
+var eventTypes = []string{
+	EventContractRegistered, EventContractRevoked, EventSaleReported, EventSaleVoided, EventSettlementIssued,
+	EventSettlementPaid, EventSettlementConfirmed, EventSettlementDisputed, EventSettlementCancelled,
+}
+
 // RegisteredEvent is the data of contract.registered.
 type RegisteredEvent struct {
 	PlatformIDs    []int64   `json:"platform_ids"` // who may be told
@@ -32,9 +37,10 @@ type RegisteredEvent struct {
 	RegisteredAt   time.Time `json:"registered_at"`
 }
 
-// RevokedEvent is the data of contract.revoked.
+// RevokedEvent is the data of contract.revoked. Platforms that sold the contract
+// or mirror its publication are told too: see [Service.Audience].
 type RevokedEvent struct {
-	PlatformIDs  []int64   `json:"platform_ids"`
+	PlatformIDs  []int64   `json:"platform_ids"` // the publisher
 	PlatformID   int64     `json:"platform_id"`
 	ContractHash string    `json:"contract_hash"`
 	IPFSHash     string    `json:"ipfs_hash"`
@@ -59,7 +65,7 @@ type SaleEvent struct {
 }
 
 // newEvent makes an event. Every event's data has platform_ids: the platforms
-// that may be told at their api_endpoint.
+// that it concerns, and that may be told.
 func newEvent(kind, subject string, data any, at time.Time) store.Event {
 	j, err := json.Marshal(data)
 	if err != nil {

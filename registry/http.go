@@ -17,14 +17,17 @@ const (
 	maxForm      = 64 << 10
 )
 
-// statusPerMinute is how often one client may ask for the status of
-// applications: whoever may ask without end finds out who applied.
-const statusPerMinute = 5
+// How often one client may do per minute what strangers may do.
+const (
+	statusPerMinute = 5  // ask for the status of applications: without end one finds out who applied
+	applyPerMinute  = 20 // apply: to hash a password costs
+)
 
 // api is a Service behind HTTP.
 type api struct {
 	*Service
-	statusLimits *web.Limits
+	statusLimits limit
+	applyLimits  limit
 }
 
 // Handler serves the registry's REST API, described in openapi.yaml, which is
@@ -34,10 +37,10 @@ type api struct {
 //
 // Platforms show their key in the header X-API-Key; admins are admitted by
 // [Config.Admin]. Nothing is sent to a platform's api_endpoint by this package:
-// what a platform should hear is an event in the outbox of the store, whose
-// data names the platforms that may be told.
+// what a platform should hear is an event in the outbox of the store, and
+// [Service.Audience] says who is told of it.
 func (s *Service) Handler() http.Handler {
-	a := &api{Service: s, statusLimits: web.NewLimits(statusPerMinute)}
+	a := &api{Service: s, statusLimits: newLimit(statusPerMinute), applyLimits: newLimit(applyPerMinute)}
 	rt := &web.Router{NotFound: a.public(unknownPath), MethodNotAllowed: a.methodNotAllowed}
 	a.routePlatforms(rt)
 	a.routeContracts(rt)

@@ -100,7 +100,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		a.write(w, status.status, answer{Message: status.message})
 	default:
 		if r.Context().Err() == nil || !errors.Is(err, context.Canceled) {
-			a.log.Error("registry: request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+			a.log.Error("registry: request failed", "route", r.Pattern, "error", err) // a path may have an e-mail
 		}
 		a.write(w, http.StatusInternalServerError, answer{Message: "Internal server error"})
 	}

@@ -15,6 +15,7 @@ func (a *api) routePlatforms(rt *web.Router) {
 	rt.Handle("GET /api/platforms/me", a.platform(a.getMe))
 	rt.Handle("PUT /api/platforms/me", a.platform(a.putMe))
 	rt.Handle("POST /api/platforms/me/api-key/rotate", a.platform(a.postRotateKey))
+	rt.Handle("POST /api/platforms/me/callback-secret", a.platform(a.postCallbackSecret))
 }
 
 // appliedView is the answer to an application.
@@ -25,6 +26,9 @@ type appliedView struct {
 }
 
 func (a *api) postPlatform(w http.ResponseWriter, r *http.Request) error {
+	if err := a.admit(w, r, a.applyLimits); err != nil {
+		return err
+	}
 	var in Application
 	if err := read(r, maxForm, &in); err != nil {
 		return err
@@ -48,7 +52,7 @@ type statusView struct {
 }
 
 func (a *api) getStatus(w http.ResponseWriter, r *http.Request) error {
-	if err := a.admitStatus(w, r); err != nil {
+	if err := a.admit(w, r, a.statusLimits); err != nil {
 		return err
 	}
 	p, err := a.ApplicationStatus(r.Context(), r.PathValue("email"))
@@ -59,14 +63,22 @@ func (a *api) getStatus(w http.ResponseWriter, r *http.Request) error {
 		statusView{p.PlatformName, p.Status, stamp(p.CreatedAt), stamp(p.ApprovedAt), orNull(p.AdminNotes)})
 }
 
-// admitStatus counts a question about a status against its client.
-func (a *api) admitStatus(w http.ResponseWriter, r *http.Request) error {
+// limit grants each client so many requests per minute.
+type limit struct {
+	perMinute int
+	*web.Limits
+}
+
+func newLimit(perMinute int) limit { return limit{perMinute, web.NewLimits(perMinute)} }
+
+// admit counts a request against its client.
+func (a *api) admit(w http.ResponseWriter, r *http.Request, l limit) error {
 	client := r.RemoteAddr
 	if a.options.ClientAddr != nil {
 		client = a.options.ClientAddr(r)
 	}
-	ok, left, wait := a.statusLimits.Allow(web.ClientOf(client), a.now())
-	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(statusPerMinute))
+	ok, left, wait := l.Allow(web.ClientOf(client), a.now())
+	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(l.perMinute))
 	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(left))
 	if !ok {
 		w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
@@ -108,6 +120,7 @@ type profileView struct {
 	PlatformPhone    string         `json:"platform_phone"`
 	PlatformEmail    string         `json:"platform_email"`
 	APIEndpoint      *string        `json:"api_endpoint"`
+	PayoutAddress    *string        `json:"payout_address"`
 	Status           PlatformStatus `json:"status"`
 	APIKeyPrefix     string         `json:"api_key_prefix"`
 	APIKeyCreatedAt  stamp          `json:"api_key_created_at"`
@@ -119,7 +132,7 @@ func viewProfile(p Platform) profileView {
 	return profileView{
 		ID: p.ID, Name: p.Name, Email: p.Email,
 		PlatformName: p.PlatformName, PlatformAddress: p.PlatformAddress, PlatformPhone: p.PlatformPhone, PlatformEmail: p.PlatformEmail,
-		APIEndpoint: orNull(p.APIEndpoint), Status: p.Status, APIKeyPrefix: p.KeyPrefix, APIKeyCreatedAt: stamp(p.KeyCreatedAt),
+		APIEndpoint: orNull(p.APIEndpoint), PayoutAddress: orNull(p.PayoutAddress), Status: p.Status, APIKeyPrefix: p.KeyPrefix, APIKeyCreatedAt: stamp(p.KeyCreatedAt),
 		RegistrationDate: stamp(p.CreatedAt), ApprovedAt: stamp(p.ApprovedAt),
 	}
 }
@@ -133,11 +146,18 @@ func (a *api) putMe(w http.ResponseWriter, r *http.Request, p Platform) error {
 	if err := read(r, maxForm, &in); err != nil {
 		return err
 	}
-	p, err := a.UpdatePlatform(r.Context(), p, in)
+	updated, err := a.UpdatePlatform(r.Context(), p, in)
 	if err != nil {
 		return err
 	}
-	return a.succeed(w, http.StatusOK, "Profile updated successfully", viewProfile(p))
+	return a.succeed(w, http.StatusOK, "Profile updated successfully",
+		updatedView{viewProfile(updated.Platform), updated.CallbackSecret})
+}
+
+// updatedView is a profile with its first callback secret, if it has got one.
+type updatedView struct {
+	profileView
+	CallbackSecret string `json:"callback_secret,omitempty"`
 }
 
 // keyView shows a new API key, once.
@@ -148,7 +168,7 @@ type keyView struct {
 	RotatedAt    stamp          `json:"rotated_at"`
 }
 
-func viewKey(k Approval) keyView {
+func viewKey(k Credentials) keyView {
 	return keyView{k.Platform.PlatformName, k.Platform.Status, k.APIKey, stamp(k.Platform.KeyCreatedAt)}
 }
 
@@ -158,4 +178,20 @@ func (a *api) postRotateKey(w http.ResponseWriter, r *http.Request, p Platform) 
 		return err
 	}
 	return a.succeed(w, http.StatusOK, "API key rotated successfully", viewKey(rotated))
+}
+
+// secretView shows a new callback secret, once.
+type secretView struct {
+	PlatformName   string `json:"platform_name"`
+	CallbackSecret string `json:"callback_secret"`
+	PreviousUntil  stamp  `json:"previous_valid_until"` // null if there was none before
+}
+
+func (a *api) postCallbackSecret(w http.ResponseWriter, r *http.Request, p Platform) error {
+	made, err := a.RotateCallbackSecret(r.Context(), p.Actor(), p.ID)
+	if err != nil {
+		return err
+	}
+	return a.succeed(w, http.StatusOK, "Callback secret rotated successfully",
+		secretView{made.Platform.PlatformName, made.CallbackSecret, stamp(made.PreviousUntil)})
 }

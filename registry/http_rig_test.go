@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +75,8 @@ type api struct {
 	handler http.Handler
 	log     *lines
 
+	applicants atomic.Int32
+
 	mu  sync.Mutex
 	now time.Time
 }
@@ -113,6 +116,10 @@ func (a *api) pass(d time.Duration) {
 func (a *api) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
+	if path == "/api/platforms/register" { // each applicant is at home
+		n := a.applicants.Add(1)
+		r.RemoteAddr = fmt.Sprintf("10.0.%d.%d:1", n>>8, n&255)
+	}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}

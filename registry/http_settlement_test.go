@@ -29,7 +29,7 @@ func TestWhatPlatformsOweEachOtherIsNettedPaidAndConfirmed(t *testing.T) {
 	overEachStore(t, func(t *testing.T, a *api) {
 		payer, payee := trade(a)
 		third := a.join("Platform C")
-		const parties = `"payer_id":1,"payer_name":"Platform A","payee_id":2,"payee_name":"Platform B","gross_amount":12.99,"counter_amount":4.5,"net_amount":8.49,"line_count":3,`
+		const parties = `"payer_id":1,"payer_name":"Platform A","payee_id":2,"payee_name":"Platform B","gross_amount":12.99,"counter_amount":4.5,"net_amount":8.49,"line_count":3,"payee_line_count":3,`
 
 		w := a.admin("POST", "/api/admin/settlements/run", fmt.Sprintf(month, `,"dry_run":true`))
 		a.want(w, 200)

@@ -1,6 +1,8 @@
 package registry_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -153,6 +155,45 @@ func TestTheStatusOfApplicationsIsToldFiveTimesAMinute(t *testing.T) {
 	a.want(ask("[2001:db8::ffff:1]:1"), 429)
 	a.want(ask("[2001:db8:0:1::1]:1"), 200)
 	a.want(ask("@"), 200) // a socket without addresses
+}
+
+func TestOneClientAppliesTwentyTimesAMinute(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, backends["memory"](t))
+	apply := func(client, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/api/platforms/register", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.RemoteAddr = client
+		w := httptest.NewRecorder()
+		a.handler.ServeHTTP(w, r)
+		return w
+	}
+	a.want(apply("192.0.2.1:1", application("ann@example.com", "Books")), 201)
+	for range 19 {
+		a.want(apply("192.0.2.1:2", "{}"), 422)
+	}
+	w := apply("192.0.2.1:3", application("ben@example.com", "Records"))
+	a.same(w, 429, `{"success":false,"message":"Too many attempts; try again later","data":null}`)
+	require.Equal(t, "3", w.Header().Get("Retry-After"))
+	a.want(apply("192.0.2.2:1", application("ben@example.com", "Records")), 201)
+	a.pass(3 * time.Second)
+	a.want(apply("192.0.2.1:3", application("eve@example.com", "Films")), 201)
+}
+
+func TestNoLogHasAnEmail(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, broken{backends["memory"](t)})
+	a.want(a.do("GET", "/api/platforms/status/ann@example.com", ""), 500)
+	require.Contains(t, a.log.String(), "GET /api/platforms/status/{email...}")
+	require.Contains(t, a.log.String(), "the disk is full")
+	require.NotContains(t, a.log.String(), "example.com")
+}
+
+// broken is a store that finds no e-mail.
+type broken struct{ backend }
+
+func (broken) PlatformByEmail(context.Context, string) (registry.Platform, error) {
+	return registry.Platform{}, errors.New("the disk is full")
 }
 
 func TestTheRateLimitForgetsClientsRatherThanFillTheMemory(t *testing.T) {

@@ -73,8 +73,8 @@ func (in *PlatformUpdate) UnmarshalJSON(j []byte) error {
 	*in = PlatformUpdate{}
 	for name, to := range map[string]**string{
 		"name": &in.Name, "platform_address": &in.PlatformAddress, "platform_phone": &in.PlatformPhone,
-		"platform_email": &in.PlatformEmail, "api_endpoint": &in.APIEndpoint, "bank_account_number": &in.BankAccountNumber,
-		"bank_routing_number": &in.BankRoutingNumber, "bank_name": &in.BankName,
+		"platform_email": &in.PlatformEmail, "api_endpoint": &in.APIEndpoint, "payout_address": &in.PayoutAddress,
+		"bank_account_number": &in.BankAccountNumber, "bank_routing_number": &in.BankRoutingNumber, "bank_name": &in.BankName,
 	} {
 		if m.has(name) {
 			*to = new(string)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/mail"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -138,6 +139,16 @@ func (f *faults) webURL(field, text string) {
 		f.add(field, "The "+label(field)+" must be a valid URL.")
 	}
 }
+
+// address checks where a platform is paid: an address of an EVM network, or of
+// Solana, or nothing.
+func (f *faults) address(field, text string) {
+	if f.optional(field, text, maxText); !f.has(field) && text != "" && !payoutAddress.MatchString(text) {
+		f.add(field, "The "+label(field)+" must be an address such as 0x and 40 hexadecimal digits.")
+	}
+}
+
+var payoutAddress = regexp.MustCompile(`^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$`)
 
 // Bounds of texts, in characters.
 const (

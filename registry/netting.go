@@ -52,6 +52,7 @@ func netPairs(owed []Owed, minimum Money) (Netting, error) {
 			s.Counter = o.Amount
 		}
 		s.Lines += o.Count
+		s.PayeeLines = s.Lines
 	}
 	var n Netting
 	for _, pair := range order {
@@ -170,18 +171,18 @@ func reduce(positions []Position, p Position, amount Money) []Position {
 	return positions
 }
 
-// countLines counts for each transfer what its two platforms owe or are owed in
-// the run.
+// countLines counts for each party of a transfer what it owes or is owed in the
+// run: its statement lists all of that, which adds up to what it pays or gets in
+// all its transfers.
 func countLines(transfers []Settlement, owed []Owed) {
-	byPlatform, byPair := map[int64]int64{}, map[[2]int64]int64{}
+	lines := map[int64]int64{}
 	for _, o := range owed {
-		byPlatform[o.SellerID] += o.Count
-		byPlatform[o.OriginID] += o.Count
-		byPair[pairOf(o.SellerID, o.OriginID)] += o.Count
+		lines[o.SellerID] += o.Count
+		lines[o.OriginID] += o.Count
 	}
 	for i := range transfers {
 		t := &transfers[i]
-		t.Lines = byPlatform[t.PayerID] + byPlatform[t.PayeeID] - byPair[pairOf(t.PayerID, t.PayeeID)]
+		t.Lines, t.PayeeLines = lines[t.PayerID], lines[t.PayeeID]
 	}
 }
 

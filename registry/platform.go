@@ -28,10 +28,12 @@ type Platform struct {
 	PlatformPhone   string
 	PlatformEmail   string
 	APIEndpoint     string // where callbacks go; may be empty
-	PasswordHash    string // bcrypt
-	Sealed          string // [Secrets], encrypted
+	PayoutAddress   string // where it is paid in stablecoin; may be empty
+	PasswordHash    string `json:"-"` // bcrypt
+	Sealed          string `json:"-"` // [Secrets], encrypted
+	CallbackSecrets string `json:"-"` // what signs callbacks, encrypted; empty until there is an APIEndpoint
 	AdminNotes      string
-	KeyHash         string // SHA-256 of the API key, hex; empty until approved
+	KeyHash         string `json:"-"` // SHA-256 of the API key, hex; empty until approved
 	KeyPrefix       string // the first characters of the key, to recognise it by
 	KeyCreatedAt    time.Time
 	CreatedAt       time.Time
@@ -75,6 +77,7 @@ type PlatformUpdate struct {
 	PlatformPhone     *string
 	PlatformEmail     *string
 	APIEndpoint       *string // "" removes it
+	PayoutAddress     *string // "" removes it
 	BankAccountNumber *string
 	BankRoutingNumber *string
 	BankName          *string
@@ -82,10 +85,13 @@ type PlatformUpdate struct {
 	faults faults
 }
 
-// Approval is an approved platform with its API key, which is shown this once.
-type Approval struct {
-	Platform Platform
-	APIKey   string
+// Credentials are a platform and what was made for it just now, which is shown
+// this once. What was not made is empty.
+type Credentials struct {
+	Platform       Platform
+	APIKey         string
+	CallbackSecret string    // see [Callback]
+	PreviousUntil  time.Time // when the callback secret before it ends; zero if there was none
 }
 
 // ApplicationView is an application as admins list it: with its tax number and

@@ -203,19 +203,22 @@ func TestAProfileIsUpdatedFieldByField(t *testing.T) {
 	r := newRoom(t, nil)
 	ctx := t.Context()
 	r.now = today.Add(time.Hour)
-	p, err := r.UpdatePlatform(ctx, r.seller, decode[registry.PlatformUpdate](t, `{"platform_phone":"+44","api_endpoint":"https://example.com/hook","email":"x"}`))
+	updated, err := r.UpdatePlatform(ctx, r.seller, decode[registry.PlatformUpdate](t, `{"platform_phone":"+44","api_endpoint":"https://example.com/hook","email":"x",
+		"payout_address":"0x209693Bc6afc0C5328bA36FaF03C514EF312287C"}`))
 	require.NoError(t, err)
-	want := r.seller
+	p, want := updated.Platform, r.seller
 	want.PlatformPhone, want.APIEndpoint, want.UpdatedAt = "+44", "https://example.com/hook", r.now
+	want.PayoutAddress, want.CallbackSecrets = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C", p.CallbackSecrets
 	require.Equal(t, want, p, "and nothing else, the secrets neither")
-	_, err = r.UpdatePlatform(ctx, r.seller, decode[registry.PlatformUpdate](t, `{"name":"","platform_email":"x","api_endpoint":"x","bank_name":{}}`))
+	_, err = r.UpdatePlatform(ctx, r.seller, decode[registry.PlatformUpdate](t, `{"name":"","platform_email":"x","api_endpoint":"x","bank_name":{},"payout_address":"0x12"}`))
 	invalid(t, err, map[string][]string{
 		"name": {"The name field is required."}, "platform_email": {"The platform email must be a valid email address."},
 		"api_endpoint": {"The api endpoint must be a valid URL."}, "bank_name": {"The bank name must be a string."},
+		"payout_address": {"The payout address must be an address such as 0x and 40 hexadecimal digits."},
 	})
-	p, err = r.UpdatePlatform(ctx, r.seller, decode[registry.PlatformUpdate](t, `{"api_endpoint":""}`))
+	updated, err = r.UpdatePlatform(ctx, r.seller, decode[registry.PlatformUpdate](t, `{"api_endpoint":""}`))
 	require.NoError(t, err)
-	require.Empty(t, p.APIEndpoint)
+	require.Empty(t, updated.Platform.APIEndpoint)
 }
 
 func TestABearerTokenNamesTheAdmin(t *testing.T) {

@@ -27,7 +27,8 @@ type Sale struct {
 	BuyerWalletAddress string
 	Amount             Money
 	RoyaltyAmount      Money
-	TransactionHash    string          // empty if not given
+	TransactionHash    string          // as given; empty if not given
+	TransactionKey     string          // what a repeated report is recognised by: TransactionHash, or its lower-case form
 	IdempotencyKey     string          // empty if not given
 	Metadata           json.RawMessage // a JSON object, or nil
 	Status             SaleStatus

@@ -160,10 +160,12 @@ func (s *Service) views(ctx context.Context, actor string, platforms []Platform)
 }
 
 // Approve makes a pending application an active platform with an API key, which
-// is returned this once; ErrApplicationUnknown, ErrApplicationDecided.
-func (s *Service) Approve(ctx context.Context, actor string, id int64, d Decision) (Approval, error) {
+// is returned this once; ErrApplicationUnknown, ErrApplicationDecided. Callbacks
+// wait until the platform has got a secret, which is no business of the admin:
+// see [Service.UpdatePlatform] and [Service.RotateCallbackSecret].
+func (s *Service) Approve(ctx context.Context, actor string, id int64, d Decision) (Credentials, error) {
 	if err := d.check(); err != nil {
-		return Approval{}, err
+		return Credentials{}, err
 	}
 	key, now := newKey(), s.now()
 	p, err := s.store.UpdatePlatform(ctx, id, func(p *Platform) (Trail, error) {
@@ -175,9 +177,9 @@ func (s *Service) Approve(ctx context.Context, actor string, id int64, d Decisio
 		return audited(now, actor, "application.approve", p.subject(), d.detail()), nil
 	})
 	if err != nil {
-		return Approval{}, refusal(err, ErrApplicationUnknown, "approve an application")
+		return Credentials{}, refusal(err, ErrApplicationUnknown, "approve an application")
 	}
-	return Approval{p, key}, nil
+	return Credentials{Platform: p, APIKey: key}, nil
 }
 
 // Reject makes a pending application inactive and its e-mail free;

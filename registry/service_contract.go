@@ -77,7 +77,9 @@ func (s *Service) checkCID(f *faults, field, text string, most int) {
 
 // ContractKey is what makes a contract hash unique: the hash byte by byte, but
 // for "0x" and hex digits in lower case unless the Config says otherwise.
-func (s *Service) ContractKey(hash string) string {
+func (s *Service) ContractKey(hash string) string { return s.foldHex(hash) }
+
+func (s *Service) foldHex(hash string) string {
 	if s.options.CaseSensitiveHex || len(hash) < 3 || hash[0] != '0' || hash[1] != 'x' && hash[1] != 'X' {
 		return hash
 	}

@@ -40,12 +40,13 @@ func (s *Service) Platforms(ctx context.Context, f PlatformFilter, page PageOpti
 	return list, refusal(err, nil, "list platforms")
 }
 
-// UpdatePlatform changes a platform's own profile.
-func (s *Service) UpdatePlatform(ctx context.Context, p Platform, u PlatformUpdate) (Platform, error) {
+// UpdatePlatform changes a platform's own profile. If it sets an api_endpoint and
+// has no callback secret it gets one, which is returned this once.
+func (s *Service) UpdatePlatform(ctx context.Context, p Platform, u PlatformUpdate) (Credentials, error) {
 	if err := u.check(); err != nil {
-		return Platform{}, err
+		return Credentials{}, err
 	}
-	now := s.now()
+	secret, first, now := newCallbackSecret(), false, s.now()
 	updated, err := s.store.UpdatePlatform(ctx, p.ID, func(p *Platform) (Trail, error) {
 		secrets, err := s.openSecrets(*p)
 		if err != nil {
@@ -65,10 +66,20 @@ func (s *Service) UpdatePlatform(ctx context.Context, p Platform, u PlatformUpda
 		if secrets != before {
 			s.sealInto(p, secrets)
 		}
+		if first = u.APIEndpoint != nil && p.APIEndpoint != "" && p.CallbackSecrets == ""; first {
+			s.sealCallbackSecrets(p, callbackSecrets{Current: secret})
+		}
 		p.UpdatedAt = now
 		return audited(now, p.Actor(), "platform.update", p.subject(), detail(map[string]any{"fields": changed})), nil
 	})
-	return updated, refusal(err, ErrPlatformUnknown, "update a platform")
+	if err != nil {
+		return Credentials{}, refusal(err, ErrPlatformUnknown, "update a platform")
+	}
+	made := Credentials{Platform: updated}
+	if first {
+		made.CallbackSecret = secret
+	}
+	return made, nil
 }
 
 // updateField says where one field of an update goes.
@@ -85,6 +96,7 @@ func (u *PlatformUpdate) fields() []updateField {
 		{"platform_phone", u.PlatformPhone, func(p *Platform, _ *Secrets) *string { return &p.PlatformPhone }},
 		{"platform_email", u.PlatformEmail, func(p *Platform, _ *Secrets) *string { return &p.PlatformEmail }},
 		{"api_endpoint", u.APIEndpoint, func(p *Platform, _ *Secrets) *string { return &p.APIEndpoint }},
+		{"payout_address", u.PayoutAddress, func(p *Platform, _ *Secrets) *string { return &p.PayoutAddress }},
 		{"bank_account_number", u.BankAccountNumber, func(_ *Platform, x *Secrets) *string { return &x.BankAccountNumber }},
 		{"bank_routing_number", u.BankRoutingNumber, func(_ *Platform, x *Secrets) *string { return &x.BankRoutingNumber }},
 		{"bank_name", u.BankName, func(_ *Platform, x *Secrets) *string { return &x.BankName }},
@@ -98,6 +110,8 @@ func (u *PlatformUpdate) check() error {
 		case field.from == nil:
 		case field.name == "api_endpoint":
 			f.webURL(field.name, *field.from)
+		case field.name == "payout_address":
+			f.address(field.name, *field.from)
 		case field.name == "platform_email":
 			f.email(field.name, *field.from)
 		default:
@@ -139,7 +153,7 @@ func (s *Service) switchPlatform(ctx context.Context, actor string, id int64, d 
 
 // RotateKey gives a platform that was approved another API key; the old one is
 // invalid at once. The actor is the platform's [Platform.Actor] or an admin.
-func (s *Service) RotateKey(ctx context.Context, actor string, id int64) (Approval, error) {
+func (s *Service) RotateKey(ctx context.Context, actor string, id int64) (Credentials, error) {
 	key, now := newKey(), s.now()
 	p, err := s.store.UpdatePlatform(ctx, id, func(p *Platform) (Trail, error) {
 		if p.ApprovedAt.IsZero() {
@@ -150,9 +164,9 @@ func (s *Service) RotateKey(ctx context.Context, actor string, id int64) (Approv
 		return audited(now, actor, "platform.rotate_key", p.subject(), nil), nil
 	})
 	if err != nil {
-		return Approval{}, refusal(err, ErrPlatformUnknown, "rotate an API key")
+		return Credentials{}, refusal(err, ErrPlatformUnknown, "rotate an API key")
 	}
-	return Approval{p, key}, nil
+	return Credentials{Platform: p, APIKey: key}, nil
 }
 
 // Secrets opens the tax number and bank details of a platform. The read is

@@ -18,7 +18,8 @@ const (
 
 // ReportSale stores a sale by p and its royalty, both or none. The same report
 // again, by its idempotency key or by its transaction hash and contract, stores
-// nothing and returns what is there.
+// nothing and returns what is there; it is a ValidationError if it has other
+// amounts, or if the sale with the idempotency key was voided.
 func (s *Service) ReportSale(ctx context.Context, p Platform, r SaleReport) (Reported, error) {
 	reported, err := s.reportSales(ctx, p, []SaleReport{r}, "")
 	if err != nil {
@@ -116,7 +117,7 @@ func (s *Service) newSale(ctx context.Context, p Platform, r *SaleReport, known 
 	sale := Sale{
 		ContractID: c.ID, ContractHash: c.Hash, SellerID: p.ID, SellerName: p.PlatformName, OriginID: c.PlatformID, OriginName: c.PlatformName,
 		BuyerWalletAddress: r.BuyerWalletAddress, Amount: amount, RoyaltyAmount: royalty, TransactionHash: r.TransactionHash,
-		IdempotencyKey: r.IdempotencyKey, Metadata: compact(r.Metadata), Status: SaleReported, SoldAt: soldAt, ReportedAt: now,
+		TransactionKey: s.foldHex(r.TransactionHash), IdempotencyKey: r.IdempotencyKey, Metadata: compact(r.Metadata), Status: SaleReported, SoldAt: soldAt, ReportedAt: now,
 	}
 	return f, NewSale{sale, newRoyalty(sale, under, now)}, nil
 }
@@ -231,14 +232,18 @@ func (s *Service) soldContract(ctx context.Context, f *faults, hash string, know
 	return *c, nil
 }
 
-// differences says why a repeated report is not the one that is stored.
+// differences says why a repeated report is not the one that is stored, or that
+// this one was voided.
 func differences(r *SaleReport, sent, stored *Sale) faults {
 	same := sent.ContractID == stored.ContractID && sent.Amount == stored.Amount && sent.RoyaltyAmount == stored.RoyaltyAmount
 	if r.IdempotencyKey != "" && r.IdempotencyKey == stored.IdempotencyKey {
-		same = same && sent.TransactionHash == stored.TransactionHash && sent.BuyerWalletAddress == stored.BuyerWalletAddress &&
+		same = same && sent.TransactionKey == stored.TransactionKey && sent.BuyerWalletAddress == stored.BuyerWalletAddress &&
 			(r.SoldAt.IsZero() || sent.SoldAt.Equal(stored.SoldAt))
-		if !same {
+		switch {
+		case !same:
 			return faults{"idempotency_key": {"The idempotency key was used for another sale."}}
+		case stored.Status == SaleVoided:
+			return faults{"idempotency_key": {"The sale with this idempotency key was voided; use another key to report it anew."}}
 		}
 		return nil
 	}

@@ -44,26 +44,28 @@ type Run struct {
 // Settlement is one document: the payer owes the payee Net. What is beside the
 // statuses, times, reference, reason and payment never changes once it is issued.
 type Settlement struct {
-	ID          int64
-	Run         Run // RunID and what the run says
-	PayerID     int64
-	PayerName   string
-	PayeeID     int64
-	PayeeName   string
-	Gross       Money // what the payer owed the payee; in a multilateral transfer the amount
-	Counter     Money // what the payee owed the payer; in a multilateral transfer 0
-	Net         Money // Gross - Counter, not negative
-	Lines       int64 // how many royalties its statement lists
-	Status      SettlementStatus
-	Reference   string          // the payer's, such as a transfer's number or a transaction hash
-	Reason      string          // of the dispute, or of what resolved it
-	PaymentKey  string          // identity of the x402 payment that pays it, or tries to; empty if none
-	Payment     json.RawMessage // that payment, an x402.Payment
-	PaidAt      time.Time
-	ConfirmedAt time.Time
-	DisputedAt  time.Time
-	CancelledAt time.Time
-	UpdatedAt   time.Time
+	ID           int64
+	Run          Run // RunID and what the run says
+	PayerID      int64
+	PayerName    string
+	PayeeID      int64
+	PayeeName    string
+	Gross        Money // what the payer owed the payee; in a multilateral transfer the amount
+	Counter      Money // what the payee owed the payer; in a multilateral transfer 0
+	Net          Money // Gross - Counter, not negative
+	Lines        int64 // how many royalties the payer's statement lists
+	PayeeLines   int64 // and the payee's: another number only in a multilateral transfer
+	Status       SettlementStatus
+	Reference    string          // the payer's, such as a transfer's number or a transaction hash
+	Reason       string          // of the dispute, or of what resolved it
+	PaymentKey   string          // identity of the x402 payment that pays it, or tries to; empty if none
+	Payment      json.RawMessage // that payment, an x402.Payment
+	PaymentUntil time.Time       // from when on that payment cannot move any more; zero if none
+	PaidAt       time.Time
+	ConfirmedAt  time.Time
+	DisputedAt   time.Time
+	CancelledAt  time.Time
+	UpdatedAt    time.Time
 }
 
 // Owed is the sum of what one platform owes another, adjustments included.

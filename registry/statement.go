@@ -26,8 +26,10 @@ type BankDetails struct {
 	RoutingNumber string `json:"bank_routing_number"`
 }
 
-// StatementLine is one royalty or adjustment. Those of a bilateral statement
-// add up to its net amount.
+// StatementLine is one royalty or adjustment. Those of a bilateral statement add
+// up to its net amount. A multilateral one lists all that its reader owes and is
+// owed in the run, and nothing of others: the lines add up to what the reader pays
+// or gets in all its settlements of the run.
 type StatementLine struct {
 	RoyaltyID    int64  `json:"royalty_id"`
 	Kind         string `json:"kind"` // "royalty" or "adjustment"
@@ -74,14 +76,12 @@ func (s *Service) AnyStatement(ctx context.Context, id, after int64) (Statement,
 
 func (s *Service) statement(ctx context.Context, d Settlement, viewer, after int64) (Statement, error) {
 	out := Statement{Settlement: d, Lines: []StatementLine{}}
-	royalties, err := s.store.SettlementLines(ctx, d.ID, after, StatementPage)
+	royalties, err := s.store.SettlementLines(ctx, d.ID, viewer, after, StatementPage)
 	if err != nil {
 		return Statement{}, err
 	}
 	for i := range royalties {
-		if line, ok := lineFor(&d, viewer, &royalties[i]); ok {
-			out.Lines = append(out.Lines, line)
-		}
+		out.Lines = append(out.Lines, lineFor(&d, viewer, &royalties[i]))
 	}
 	if len(royalties) == StatementPage {
 		out.Next = royalties[StatementPage-1].ID
@@ -101,16 +101,12 @@ func (s *Service) EachLine(ctx context.Context, p Platform, id int64, each func(
 
 func (s *Service) eachLine(ctx context.Context, d Settlement, viewer int64, each func(StatementLine) error) error {
 	for after := int64(0); ; {
-		royalties, err := s.store.SettlementLines(ctx, d.ID, after, StatementPage)
+		royalties, err := s.store.SettlementLines(ctx, d.ID, viewer, after, StatementPage)
 		if err != nil {
 			return err
 		}
 		for i := range royalties {
-			line, ok := lineFor(&d, viewer, &royalties[i])
-			if !ok {
-				continue
-			}
-			if err := each(line); err != nil {
+			if err := each(lineFor(&d, viewer, &royalties[i])); err != nil {
 				return err
 			}
 		}
@@ -121,10 +117,9 @@ func (s *Service) eachLine(ctx context.Context, d Settlement, viewer int64, each
 	}
 }
 
-// lineFor is a royalty as the viewer, a party to d, may see it. In a multilateral
-// statement each party sees what it owes and is owed, and nothing of the other's.
-// What the payer owes is positive; a payee reads the same of what it is owed.
-func lineFor(d *Settlement, viewer int64, r *Royalty) (StatementLine, bool) {
+// lineFor is a royalty as the viewer, a party to d, reads it: what the payer owes
+// is positive, and so is for the payee what it is owed.
+func lineFor(d *Settlement, viewer int64, r *Royalty) StatementLine {
 	line := StatementLine{
 		RoyaltyID: r.ID, Kind: "royalty", AdjustsID: r.AdjustsID, SaleID: r.SaleID, ContractHash: r.ContractHash,
 		SellerID: r.SellerID, OriginID: r.OriginID, Amount: r.Amount, DueAt: stamp(r.DueAt),
@@ -136,7 +131,7 @@ func lineFor(d *Settlement, viewer int64, r *Royalty) (StatementLine, bool) {
 	if !owes {
 		line.Amount = -line.Amount
 	}
-	return line, r.SellerID == viewer || r.OriginID == viewer
+	return line
 }
 
 var statementHeader = []string{
@@ -212,6 +207,7 @@ func (d Settlement) MarshalJSON() ([]byte, error) {
 		Counter     Money            `json:"counter_amount"`
 		Net         Money            `json:"net_amount"`
 		Lines       int64            `json:"line_count"`
+		PayeeLines  int64            `json:"payee_line_count"`
 		Status      SettlementStatus `json:"status"`
 		Reference   string           `json:"reference"`
 		Reason      string           `json:"reason"`
@@ -222,7 +218,7 @@ func (d Settlement) MarshalJSON() ([]byte, error) {
 		CancelledAt stamp            `json:"cancelled_at"`
 	}{
 		d.ID, d.Run.ID, d.Run.Mode, d.Run.Currency, stamp(d.Run.From), stamp(d.Run.To), d.PayerID, d.PayerName, d.PayeeID, d.PayeeName,
-		d.Gross, d.Counter, d.Net, d.Lines, d.Status, d.Reference, d.Reason, stamp(d.Run.IssuedAt),
+		d.Gross, d.Counter, d.Net, d.Lines, d.PayeeLines, d.Status, d.Reference, d.Reason, stamp(d.Run.IssuedAt),
 		stamp(d.PaidAt), stamp(d.ConfirmedAt), stamp(d.DisputedAt), stamp(d.CancelledAt),
 	})
 }

@@ -61,6 +61,10 @@ type ContractStore interface {
 	// a revocation. An error of change is returned as it is and undoes everything.
 	UpdateContract(ctx context.Context, key string, change func(*Contract) (Trail, error)) (Contract, error)
 
+	// ContractUsers returns the platforms that reported a sale of a contract or
+	// mirror its publication, ordered by ID; none if there is no such contract.
+	ContractUsers(ctx context.Context, key string) ([]int64, error)
+
 	Contracts(ctx context.Context, f ContractFilter, page PageOptions) (List[Contract], error)
 	Publication(ctx context.Context, ipfsHash string) (Publication, error)
 }
@@ -69,8 +73,8 @@ type ContractStore interface {
 type SaleStore interface {
 	// AddSales stores sales, each with its royalty, all or none. reports[i].Created
 	// is false where the seller has reported the sale before: the same
-	// IdempotencyKey, or the same TransactionHash and contract in a sale that is
-	// not voided; then what is stored is returned, unchanged. Beside that, a
+	// IdempotencyKey, or the same TransactionKey and contract in a sale that is not
+	// voided; then what is stored is returned, unchanged. Beside that, a
 	// sale whose contract is not active any more is a [ContractInactiveError]. check
 	// is called with all reports; its error is returned as it is and undoes
 	// everything. trail is called with those that were created.
@@ -127,7 +131,8 @@ type SettlementStore interface {
 
 	// IssueSettlements marks what is pending as settling in a new run, lets net
 	// make documents of the sums over exactly that, gives back what is carried,
-	// and stores the run and its documents, with IDs, and the trail. Royalties
+	// and stores the run and its documents, with IDs, and the trail. What is carried
+	// is pending as before, but for an UpdatedAt of when the run looked at it. Royalties
 	// between platforms whose document is born confirmed are paid at once; a
 	// multilateral run's are when all its documents are confirmed, even if it has
 	// none. If nothing is netted, nothing is stored and the run returned has ID 0.
@@ -154,12 +159,13 @@ type SettlementStore interface {
 	PlatformSettlements(ctx context.Context, f SettlementFilter, page PageOptions) (List[Settlement], error)
 	SettlementRun(ctx context.Context, id int64) (Run, error)
 
-	// SettlementLines returns up to limit royalties of a document with an ID above
-	// after, the oldest first: those between payer and payee, in both directions;
-	// in a multilateral run those of the run that have payer or payee on either
-	// side. They are as they were issued, except for their status; a cancelled
-	// document lists what it had.
-	SettlementLines(ctx context.Context, id int64, after int64, limit int) ([]Royalty, error)
+	// SettlementLines returns up to limit royalties that the statement of a party,
+	// payer or payee, lists, with an ID above after, the oldest first: those between
+	// payer and payee, in both directions; in a multilateral run those of the run
+	// that have the party on either side. They are as they were issued, except for
+	// their status; a cancelled document lists what it had. Another party has no
+	// lines.
+	SettlementLines(ctx context.Context, id, partyID, after int64, limit int) ([]Royalty, error)
 }
 
 // AuditStore keeps the audit log.

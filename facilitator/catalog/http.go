@@ -31,6 +31,7 @@ func (s *Service) Handler() http.Handler {
 	a.routeWallets(rt)
 	a.routeDiscover(rt)
 	a.routeReviews(rt)
+	a.routeLogs(rt)
 	rt.Handle("GET /api/v1/catalog/openapi.yaml", http.HandlerFunc(getOpenAPI))
 	return rt
 }

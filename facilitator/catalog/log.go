@@ -23,6 +23,8 @@ const (
 	LogError     LogStatus = "error"     // the fault was ours or a chain's: 5xx
 )
 
+var logStatuses = []LogStatus{LogRequested, LogPaid, LogDenied, LogError}
+
 // LogEntry is one attempt to reach a product.
 type LogEntry struct {
 	ID        string // "log-" and a ULID of CreatedAt: IDs sort as times do
@@ -55,11 +57,6 @@ func FirstLogID(t time.Time) string {
 		_ = id.SetTime(min(uint64(ms), ulid.MaxTime())) // which it can hold
 	}
 	return logPrefix + id.String()
-}
-
-// newLogID is an ID for an entry of the time t.
-func newLogID(t time.Time) string {
-	return logPrefix + ulid.MustNew(ulid.Timestamp(t), ulid.DefaultEntropy()).String()
 }
 
 // LogConfig says what is kept of the attempts to reach products.

@@ -2,13 +2,16 @@ package catalog
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // Bounds of a recorder.
@@ -39,8 +42,9 @@ type recorder struct {
 
 	saving sync.Mutex // held by whoever stores; over what follows
 	unsent LogBatch   // that was not stored yet
-	failed bool       // the last try
-	purged time.Time  // when there was nothing to purge
+	random *ulid.MonotonicEntropy
+	failed bool      // the last try
+	purged time.Time // when there was nothing to purge
 }
 
 // newRecorder returns one that collects. It stores what it has when asked, or
@@ -48,6 +52,7 @@ type recorder struct {
 func newRecorder(store LogStore, c LogConfig, now func() time.Time, log *slog.Logger) *recorder {
 	c = c.withDefaults()
 	r := &recorder{store: store, c: c, now: now, log: log, full: make(chan struct{}, 1), left: map[string]int64{}, since: now()}
+	r.random = ulid.Monotonic(rand.Reader, 0)
 	r.granted, r.others = newSample(c), newSample(c)
 	return r
 }
@@ -167,7 +172,7 @@ func (r *recorder) take() LogBatch {
 	var b LogBatch
 	for _, a := range attempts {
 		e := a.LogEntry
-		e.ID, e.IP = newLogID(e.CreatedAt), r.c.shown(a.addr)
+		e.ID, e.IP = r.newID(e.CreatedAt), r.c.shown(a.addr)
 		if r.c.Country != nil && a.addr.IsValid() {
 			e.Country = country(r.c.Country(a.addr))
 		}
@@ -178,6 +183,12 @@ func (r *recorder) take() LogBatch {
 	}
 	slices.SortFunc(b.Left, func(a, b LogGap) int { return strings.Compare(a.OwnerID, b.OwnerID) })
 	return b
+}
+
+// newID is one for an entry of the time t, above the last one if that was of the
+// same time.
+func (r *recorder) newID(t time.Time) string {
+	return logPrefix + ulid.MustNew(ulid.Timestamp(t), r.random).String()
 }
 
 func (r *recorder) swap() ([]attempt, map[string]int64) {
@@ -239,7 +250,7 @@ func (s *sample) place() (at int, left bool) {
 		s.entries = append(s.entries, attempt{})
 		return len(s.entries) - 1, false
 	}
-	if at = rand.IntN(s.seen); at >= len(s.entries) {
+	if at = mathrand.IntN(s.seen); at >= len(s.entries) {
 		at = -1
 	}
 	return at, true

@@ -34,6 +34,18 @@ type DisabledEvent struct {
 	DisabledAt   time.Time     `json:"disabled_at"`
 }
 
+func disabledEvent(id string, e *Endpoint) store.Event {
+	d := DisabledEvent{OwnerID: e.OwnerID, WebhookID: e.ID, URL: e.URL, Reason: e.Reason, DisabledAt: e.DisabledAt}
+	if !e.FailingSince.IsZero() {
+		d.FailingSince = &e.FailingSince
+	}
+	data, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // strings and times
+	}
+	return store.Event{ID: id, Type: EventDisabled, Subject: e.ID, Data: data, CreatedAt: e.DisabledAt}
+}
+
 // Body is what is sent of an event: {id, type, data, created_at}, the same bytes
 // in every attempt.
 func Body(e store.Event) ([]byte, error) {

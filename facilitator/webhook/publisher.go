@@ -81,7 +81,7 @@ type Publisher struct {
 	sealer  *seal.Sealer
 	client  *http.Client
 	log     *slog.Logger
-	wake    chan struct{} // holds a token when deliveries were queued here
+	wake    [lanes]chan struct{} // each holds a token when deliveries were queued here
 }
 
 // New returns a Publisher. It does no I/O.
@@ -99,10 +99,18 @@ func New(c Config) (*Publisher, error) {
 	}
 	transport := c.Transport
 	if transport == nil {
-		transport = egress.NewTransport(egress.Policy{Loopback: c.AllowLocalhost, Networks: c.AllowNetworks})
+		transport = egress.NewTransport(c.policy())
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return &Publisher{store: c.Store, options: c, sealer: sealer, client: client, log: c.Logger, wake: make(chan struct{}, 1)}, nil
+	p := &Publisher{store: c.Store, options: c, sealer: sealer, client: client, log: c.Logger}
+	for i := range p.wake {
+		p.wake[i] = make(chan struct{}, 1)
+	}
+	return p, nil
+}
+
+func (c *Config) policy() egress.Policy {
+	return egress.Policy{Loopback: c.AllowLocalhost, Networks: c.AllowNetworks}
 }
 
 func (c *Config) check() error {

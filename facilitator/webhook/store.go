@@ -35,7 +35,7 @@ type EndpointStore interface {
 	Webhook(ctx context.Context, id string) (Endpoint, error)
 	// Webhooks lists the endpoints of an owner, or of all if it is empty, the
 	// newest first.
-	Webhooks(ctx context.Context, ownerID string, page PageOptions) (List[Endpoint], error)
+	Webhooks(ctx context.Context, ownerID string, page store.PageNumber) (store.List[Endpoint], error)
 }
 
 // DeliveryStore keeps deliveries, in one queue for each recipient. A process
@@ -72,7 +72,7 @@ type DeliveryStore interface {
 
 	WebhookDelivery(ctx context.Context, queue, id string) (Delivery, error)
 	// WebhookDeliveries lists deliveries, the newest first.
-	WebhookDeliveries(ctx context.Context, f DeliveryFilter, page PageOptions) (List[Delivery], error)
+	WebhookDeliveries(ctx context.Context, f DeliveryFilter, page store.PageNumber) (store.List[Delivery], error)
 
 	// PruneDeliveries deletes up to limit deliveries that were created before a
 	// time, in whatever status, and events that have none left.
@@ -94,35 +94,4 @@ type DeliveryFilter struct {
 	EventType string
 	EventID   string
 	From, To  time.Time // created in [From, To)
-}
-
-// PageOptions asks for one page of a list, counted from 1.
-type PageOptions struct {
-	Page int // 1 if not positive
-	Size int // DefaultSize if not positive, at most MaxSize
-}
-
-// Bounds of a page.
-const (
-	DefaultSize = 20
-	MaxSize     = 100
-)
-
-// List is one page.
-type List[T any] struct {
-	Items []T
-	Total int64 // on all pages
-	Page  int
-	Size  int
-}
-
-// Bounded is o with its defaults and within its bounds.
-func (o PageOptions) Bounded() PageOptions {
-	const maxPage = 1_000_000
-	o.Page = min(max(o.Page, 1), maxPage)
-	if o.Size <= 0 {
-		o.Size = DefaultSize
-	}
-	o.Size = min(o.Size, MaxSize)
-	return o
 }

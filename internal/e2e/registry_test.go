@@ -37,7 +37,7 @@ type clearing struct {
 	store       *sqlite.Store
 	facilitator x402.Facilitator
 	service     *registry.Service
-	a, b        registry.Approval
+	a, b        registry.Credentials
 	sites       []*httptest.Server
 	crashes     atomic.Int32 // how many payments the server does not outlive
 }
@@ -78,7 +78,7 @@ func (c *clearing) newService(s registry.Store) *registry.Service {
 	return service
 }
 
-func (c *clearing) join(name string) registry.Approval {
+func (c *clearing) join(name string) registry.Credentials {
 	p, err := c.service.Apply(c.t.Context(), registry.Application{
 		Name: "Ann Lee", Email: name + "@example.com", Password: "correct horse", PasswordConfirmation: "correct horse",
 		PlatformName: name, PlatformAddress: "1 Main St", TINNumber: "12-3456789", PlatformPhone: "+1 555 0100",
@@ -91,7 +91,7 @@ func (c *clearing) join(name string) registry.Approval {
 }
 
 // sell has one platform report sales of a work of another, some minutes ago.
-func (c *clearing) sell(seller, origin registry.Approval, royalties ...string) {
+func (c *clearing) sell(seller, origin registry.Credentials, royalties ...string) {
 	hash := "0x" + seller.Platform.PlatformName + origin.Platform.PlatformName
 	_, err := c.service.RegisterContracts(c.t.Context(), origin.Platform, registry.Registration{
 		IPFSHash: "QmWork", MetadataCID: "QmMeta", ContractHashes: []string{hash},

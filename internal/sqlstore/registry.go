@@ -115,7 +115,7 @@ func (f *filter) within(column string, from, to time.Time) {
 	}
 }
 
-func (f *filter) String() string {
+func (f filter) String() string {
 	if len(f.conditions) == 0 {
 		return ""
 	}

@@ -173,6 +173,18 @@ func (s *DB) UpdateContract(ctx context.Context, key string, change func(*regist
 	return c, nil
 }
 
+// ContractUsers implements [registry.ContractStore].
+func (s *DB) ContractUsers(ctx context.Context, key string) ([]int64, error) {
+	users, err := all(ctx, s.read, column[int64], `SELECT t.seller_id AS platform FROM v402_registry_contracts c
+		JOIN v402_registry_sales t ON t.contract_id = c.id WHERE c.hash_key = $1
+		UNION SELECT m.platform_id FROM v402_registry_contracts c
+		JOIN v402_registry_mirrors m ON m.ipfs_hash = c.ipfs_hash WHERE c.hash_key = $1 ORDER BY platform`, key)
+	if err != nil {
+		return nil, s.errorf("users of contract %s: %w", key, err)
+	}
+	return users, nil
+}
+
 // Contracts implements [registry.ContractStore].
 func (s *DB) Contracts(ctx context.Context, of registry.ContractFilter, o registry.PageOptions) (registry.List[registry.Contract], error) {
 	var f filter

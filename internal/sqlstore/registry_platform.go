@@ -9,14 +9,14 @@ import (
 )
 
 const platformColumns = "id, status, name, email, email_key, platform_name, name_key, platform_address, platform_phone, " +
-	"platform_email, api_endpoint, password_hash, sealed, admin_notes, key_hash, key_prefix, key_created_at, created_at, " +
-	"approved_at, rejected_at, updated_at"
+	"platform_email, api_endpoint, payout_address, password_hash, sealed, callback_secrets, admin_notes, key_hash, key_prefix, key_created_at, " +
+	"created_at, approved_at, rejected_at, updated_at"
 
 func platformRow(p *registry.Platform) []any {
 	return []any{
 		p.ID, string(p.Status), p.Name, p.Email, registry.EmailKey(p.Email), p.PlatformName, strings.ToLower(p.PlatformName),
-		p.PlatformAddress, p.PlatformPhone, p.PlatformEmail, p.APIEndpoint, p.PasswordHash, p.Sealed, p.AdminNotes, p.KeyHash,
-		p.KeyPrefix, optional(p.KeyCreatedAt), micros(p.CreatedAt), optional(p.ApprovedAt), optional(p.RejectedAt), micros(p.UpdatedAt),
+		p.PlatformAddress, p.PlatformPhone, p.PlatformEmail, p.APIEndpoint, p.PayoutAddress, p.PasswordHash, p.Sealed, p.CallbackSecrets,
+		p.AdminNotes, p.KeyHash, p.KeyPrefix, optional(p.KeyCreatedAt), micros(p.CreatedAt), optional(p.ApprovedAt), optional(p.RejectedAt), micros(p.UpdatedAt),
 	}
 }
 
@@ -26,8 +26,8 @@ var platforms = selection[registry.Platform]{
 		var emailKey, nameKey string
 		var keyCreatedAt, createdAt, approvedAt, rejectedAt, updatedAt int64
 		err = rows.Scan(&p.ID, &p.Status, &p.Name, &p.Email, &emailKey, &p.PlatformName, &nameKey, &p.PlatformAddress,
-			&p.PlatformPhone, &p.PlatformEmail, &p.APIEndpoint, &p.PasswordHash, &p.Sealed, &p.AdminNotes, &p.KeyHash,
-			&p.KeyPrefix, &keyCreatedAt, &createdAt, &approvedAt, &rejectedAt, &updatedAt)
+			&p.PlatformPhone, &p.PlatformEmail, &p.APIEndpoint, &p.PayoutAddress, &p.PasswordHash, &p.Sealed, &p.CallbackSecrets,
+			&p.AdminNotes, &p.KeyHash, &p.KeyPrefix, &keyCreatedAt, &createdAt, &approvedAt, &rejectedAt, &updatedAt)
 		p.KeyCreatedAt, p.CreatedAt, p.ApprovedAt = optionalMoment(keyCreatedAt), moment(createdAt), optionalMoment(approvedAt)
 		p.RejectedAt, p.UpdatedAt = optionalMoment(rejectedAt), moment(updatedAt)
 		return p, err
@@ -117,7 +117,7 @@ func (s *DB) Platform(ctx context.Context, id int64) (registry.Platform, error) 
 func (s *DB) PlatformByEmail(ctx context.Context, email string) (registry.Platform, error) {
 	p, err := single(ctx, s.read, platforms, "email_key = $1 ORDER BY id DESC LIMIT 1", registry.EmailKey(email))
 	if err != nil {
-		return p, s.errorf("platform with the e-mail %s: %w", email, err)
+		return p, s.errorf("platform with the e-mail given: %w", err)
 	}
 	return p, nil
 }

@@ -75,7 +75,7 @@ func (s *DB) UpdateRoyalty(ctx context.Context, id int64, change func(*registry.
 
 // Royalties implements [registry.SaleStore].
 func (s *DB) Royalties(ctx context.Context, f registry.RoyaltyFilter, o registry.PageOptions) (registry.List[registry.Royalty], error) {
-	list, err := page(ctx, s.read, royaltyRows, royaltyFilter(f), o, false)
+	list, err := pageOfParty(ctx, s.read, royaltyRows, royaltyFilter(f), o)
 	if err != nil {
 		return list, s.errorf("list royalties: %w", err)
 	}
@@ -84,18 +84,15 @@ func (s *DB) Royalties(ctx context.Context, f registry.RoyaltyFilter, o registry
 
 // RoyaltiesAfter implements [registry.SaleStore].
 func (s *DB) RoyaltiesAfter(ctx context.Context, f registry.RoyaltyFilter, id int64, limit int) ([]registry.Royalty, error) {
-	royalties, err := after(ctx, s.read, royaltyRows, royaltyFilter(f), id, limit)
+	royalties, err := afterOfParty(ctx, s.read, royaltyRows, royaltyFilter(f), id, limit)
 	if err != nil {
 		return nil, s.errorf("list royalties: %w", err)
 	}
 	return royalties, nil
 }
 
-func royaltyFilter(of registry.RoyaltyFilter) filter {
-	var f filter
-	f.id("r.seller_id = ?", of.SellerID)
-	f.id("r.origin_id = ?", of.OriginID)
-	f.id("(r.seller_id = ? OR r.origin_id = ?)", of.PartyID)
+func royaltyFilter(of registry.RoyaltyFilter) partyFilter {
+	f := newPartyFilter("r", of.PartyID, of.SellerID, of.OriginID)
 	if of.Between != [2]int64{} {
 		f.add("? IN (r.seller_id, r.origin_id)", of.Between[0])
 		f.add("? IN (r.seller_id, r.origin_id)", of.Between[1])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/v402/v402/registry"
@@ -73,17 +72,17 @@ func readReport(ctx context.Context, tx querier, r *registry.Reported) (err erro
 }
 
 const saleColumns = "id, royalty_id, contract_id, contract_hash, seller_id, origin_id, buyer_wallet, amount, royalty_amount, " +
-	"transaction_hash, idempotency_key, metadata, status, sold_at, reported_at, voided_at, void_reason"
+	"transaction_hash, transaction_key, idempotency_key, metadata, status, sold_at, reported_at, voided_at, void_reason"
 
 // insertSale inserts a sale unless it was reported before or its contract is not
 // active.
 func insertSale(ctx context.Context, tx querier, sale *registry.Sale) (bool, error) {
 	const text, number = "TEXT", "BIGINT"
-	row := tuples(1, 1, number, number, number, text, number, number, text, number, number, text, text, text, text, number, number, number, text)
+	row := tuples(1, 1, number, number, number, text, number, number, text, number, number, text, text, text, text, text, number, number, number, text)
 	query := "INSERT INTO v402_registry_sales (" + saleColumns + ") SELECT " + row[1:len(row)-1] +
-		` FROM v402_registry_contracts c WHERE c.id = $18 AND c.status = 'active' ON CONFLICT DO NOTHING`
+		` FROM v402_registry_contracts c WHERE c.id = $19 AND c.status = 'active' ON CONFLICT DO NOTHING`
 	result, err := tx.ExecContext(ctx, query, sale.ID, sale.RoyaltyID, sale.ContractID, sale.ContractHash, sale.SellerID, sale.OriginID,
-		sale.BuyerWalletAddress, int64(sale.Amount), int64(sale.RoyaltyAmount), sale.TransactionHash, sale.IdempotencyKey,
+		sale.BuyerWalletAddress, int64(sale.Amount), int64(sale.RoyaltyAmount), sale.TransactionHash, sale.TransactionKey, sale.IdempotencyKey,
 		nullable(sale.Metadata), string(sale.Status), micros(sale.SoldAt), micros(sale.ReportedAt), optional(sale.VoidedAt), sale.VoidReason,
 		sale.ContractID)
 	if err != nil {
@@ -103,10 +102,10 @@ func repeated(ctx context.Context, tx querier, sale *registry.Sale, index int) (
 			return old, err
 		}
 	}
-	if sale.TransactionHash != "" {
+	if sale.TransactionKey != "" {
 		old, err := one(ctx, tx, saleRows.scan, "SELECT "+saleRows.columns+" FROM "+saleRows.counted+saleRows.joined+
-			" WHERE t.seller_id = $1 AND t.transaction_hash = $2 AND t.transaction_hash <> '' AND t.contract_id = $3 AND t.status = 'reported'",
-			sale.SellerID, sale.TransactionHash, sale.ContractID)
+			" WHERE t.seller_id = $1 AND t.transaction_key = $2 AND t.transaction_key <> '' AND t.contract_id = $3 AND t.status = 'reported'",
+			sale.SellerID, sale.TransactionKey, sale.ContractID)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return old, err
 		}
@@ -124,7 +123,7 @@ func repeated(ctx context.Context, tx querier, sale *registry.Sale, index int) (
 
 var saleRows = selection[registry.Sale]{
 	columns: "t.id, t.royalty_id, t.contract_id, t.contract_hash, t.seller_id, t.origin_id, t.buyer_wallet, t.amount, t.royalty_amount, " +
-		"t.transaction_hash, t.idempotency_key, t.metadata, t.status, t.sold_at, t.reported_at, t.voided_at, t.void_reason, " +
+		"t.transaction_hash, t.transaction_key, t.idempotency_key, t.metadata, t.status, t.sold_at, t.reported_at, t.voided_at, t.void_reason, " +
 		"a.platform_name, b.platform_name",
 	counted: "v402_registry_sales t",
 	joined:  " JOIN v402_registry_platforms a ON a.id = t.seller_id JOIN v402_registry_platforms b ON b.id = t.origin_id",
@@ -133,7 +132,7 @@ var saleRows = selection[registry.Sale]{
 		var metadata sql.NullString
 		var soldAt, reportedAt, voidedAt int64
 		err = rows.Scan(&sale.ID, &sale.RoyaltyID, &sale.ContractID, &sale.ContractHash, &sale.SellerID, &sale.OriginID,
-			&sale.BuyerWalletAddress, &sale.Amount, &sale.RoyaltyAmount, &sale.TransactionHash, &sale.IdempotencyKey, &metadata,
+			&sale.BuyerWalletAddress, &sale.Amount, &sale.RoyaltyAmount, &sale.TransactionHash, &sale.TransactionKey, &sale.IdempotencyKey, &metadata,
 			&sale.Status, &soldAt, &reportedAt, &voidedAt, &sale.VoidReason, &sale.SellerName, &sale.OriginName)
 		sale.Metadata = rawJSON(metadata)
 		sale.SoldAt, sale.ReportedAt, sale.VoidedAt = moment(soldAt), moment(reportedAt), optionalMoment(voidedAt)
@@ -214,7 +213,7 @@ func (s *DB) Sale(ctx context.Context, id int64) (registry.Sale, error) {
 
 // Sales implements [registry.SaleStore].
 func (s *DB) Sales(ctx context.Context, f registry.SaleFilter, o registry.PageOptions) (registry.List[registry.Sale], error) {
-	list, err := page(ctx, s.read, saleRows, saleFilter(f), o, false)
+	list, err := pageOfParty(ctx, s.read, saleRows, saleFilter(f), o)
 	if err != nil {
 		return list, s.errorf("list sales: %w", err)
 	}
@@ -222,40 +221,16 @@ func (s *DB) Sales(ctx context.Context, f registry.SaleFilter, o registry.PageOp
 }
 
 // SalesAfter implements [registry.SaleStore].
-func (s *DB) SalesAfter(ctx context.Context, of registry.SaleFilter, id int64, limit int) ([]registry.Sale, error) {
-	f := saleFilter(of)
-	if of.PartyID != 0 && of.SellerID == 0 && of.OriginID == 0 {
-		f = nextOfParty(of, id, limit)
-	}
-	sales, err := after(ctx, s.read, saleRows, f, id, limit)
+func (s *DB) SalesAfter(ctx context.Context, f registry.SaleFilter, id int64, limit int) ([]registry.Sale, error) {
+	sales, err := afterOfParty(ctx, s.read, saleRows, saleFilter(f), id, limit)
 	if err != nil {
 		return nil, s.errorf("list sales: %w", err)
 	}
 	return sales, nil
 }
 
-// nextOfParty selects the next sales that a platform sold or is the origin of. Each
-// branch reads one index in its order and stops at the limit, where one OR would
-// sort all that follows for every part of a list.
-func nextOfParty(of registry.SaleFilter, id int64, limit int) filter {
-	party := of.PartyID
-	of.PartyID = 0
-	f := saleFilter(of)
-	f.add("t.id > ?", id)
-	f.args = append(f.args, party, limit)
-	branch := func(role string) string {
-		return fmt.Sprintf("SELECT id FROM (SELECT t.id AS id FROM v402_registry_sales t%s AND t.%s = $%d ORDER BY t.id LIMIT $%d) AS by_%s",
-			f.String(), role, len(f.args)-1, len(f.args), role)
-	}
-	f.conditions = []string{"t.id IN (" + branch("seller_id") + " UNION " + branch("origin_id") + ")"}
-	return f
-}
-
-func saleFilter(of registry.SaleFilter) filter {
-	var f filter
-	f.id("t.seller_id = ?", of.SellerID)
-	f.id("t.origin_id = ?", of.OriginID)
-	f.id("(t.seller_id = ? OR t.origin_id = ?)", of.PartyID)
+func saleFilter(of registry.SaleFilter) partyFilter {
+	f := newPartyFilter("t", of.PartyID, of.SellerID, of.OriginID)
 	f.text("t.contract_id = (SELECT id FROM v402_registry_contracts WHERE hash_key = ?)", of.ContractKey)
 	f.text("t.status = ?", string(of.Status))
 	f.within("t.sold_at", of.From, of.To)

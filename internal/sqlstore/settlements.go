@@ -10,8 +10,8 @@ import (
 )
 
 var platformSettlements = selection[registry.Settlement]{
-	columns: `d.id, d.payer_id, a.platform_name, d.payee_id, b.platform_name, d.gross, d.counter, d.net, d.lines,
-		d.status, d.reference, d.reason, d.payment_key, d.payment, d.paid_at, d.confirmed_at, d.disputed_at, d.cancelled_at, d.updated_at,
+	columns: `d.id, d.payer_id, a.platform_name, d.payee_id, b.platform_name, d.gross, d.counter, d.net, d.lines, d.payee_lines,
+		d.status, d.reference, d.reason, d.payment_key, d.payment, d.payment_until, d.paid_at, d.confirmed_at, d.disputed_at, d.cancelled_at, d.updated_at,
 		n.id, n.mode, n.currency, n.from_at, n.to_at, n.issued_at, n.issued_by`,
 	counted: "v402_registry_settlements d JOIN v402_registry_runs n ON n.id = d.run_id",
 	joined:  " JOIN v402_registry_platforms a ON a.id = d.payer_id JOIN v402_registry_platforms b ON b.id = d.payee_id",
@@ -23,11 +23,11 @@ var selectDocuments = "SELECT " + platformSettlements.columns + " FROM " + platf
 
 func scanPlatformSettlement(rows *sql.Rows) (d registry.Settlement, err error) {
 	var payment sql.NullString
-	var paid, confirmed, disputed, cancelled, updated, from, to, issued int64
-	err = rows.Scan(&d.ID, &d.PayerID, &d.PayerName, &d.PayeeID, &d.PayeeName, &d.Gross, &d.Counter, &d.Net, &d.Lines,
-		&d.Status, &d.Reference, &d.Reason, &d.PaymentKey, &payment, &paid, &confirmed, &disputed, &cancelled, &updated,
+	var until, paid, confirmed, disputed, cancelled, updated, from, to, issued int64
+	err = rows.Scan(&d.ID, &d.PayerID, &d.PayerName, &d.PayeeID, &d.PayeeName, &d.Gross, &d.Counter, &d.Net, &d.Lines, &d.PayeeLines,
+		&d.Status, &d.Reference, &d.Reason, &d.PaymentKey, &payment, &until, &paid, &confirmed, &disputed, &cancelled, &updated,
 		&d.Run.ID, &d.Run.Mode, &d.Run.Currency, &from, &to, &issued, &d.Run.IssuedBy)
-	d.Payment = rawJSON(payment)
+	d.Payment, d.PaymentUntil = rawJSON(payment), optionalMoment(until)
 	d.PaidAt, d.ConfirmedAt, d.DisputedAt = optionalMoment(paid), optionalMoment(confirmed), optionalMoment(disputed)
 	d.CancelledAt, d.UpdatedAt = optionalMoment(cancelled), optionalMoment(updated)
 	d.Run.From, d.Run.To, d.Run.IssuedAt = moment(from), moment(to), moment(issued)
@@ -92,11 +92,17 @@ func scanDocument(rows *sql.Rows) (d document, err error) {
 
 // SettlementLines implements [registry.SettlementStore]. Each branch reads one
 // index in its order and stops at the limit.
-func (s *DB) SettlementLines(ctx context.Context, id, after int64, limit int) ([]registry.Royalty, error) {
+func (s *DB) SettlementLines(ctx context.Context, id, partyID, after int64, limit int) ([]registry.Royalty, error) {
 	d, err := one(ctx, s.read, scanDocument, `SELECT d.run_id, d.payer_id, d.payee_id, n.first_id, n.mode, d.status
 		FROM v402_registry_settlements d JOIN v402_registry_runs n ON n.id = d.run_id WHERE d.id = $1`, id)
 	if err != nil {
 		return nil, s.errorf("lines of settlement %d: %w", id, found(err))
+	}
+	if partyID != d.payerID && partyID != d.payeeID {
+		return nil, nil
+	}
+	if d.mode == registry.Multilateral {
+		d.payerID, d.payeeID = partyID, partyID
 	}
 	lines, err := all(ctx, s.read, royaltyRows.scan, "SELECT "+royaltyRows.columns+" FROM "+royaltyRows.counted+royaltyRows.joined+
 		" WHERE r.id IN ("+d.lineIDs()+") ORDER BY r.id", d.runID, d.payerID, d.payeeID, max(after, d.firstID-1), limit)
@@ -107,11 +113,11 @@ func (s *DB) SettlementLines(ctx context.Context, id, after int64, limit int) ([
 }
 
 // lineIDs selects the IDs of up to $5 lines above $4 of the document of run $1,
-// payer $2 and payee $3.
+// payer $2 and payee $3; in a multilateral run both are the party.
 func (d *document) lineIDs() string {
 	between := []string{"l.seller_id = $2 AND l.origin_id = $3", "l.seller_id = $3 AND l.origin_id = $2"}
 	if d.mode == registry.Multilateral {
-		between = []string{"l.seller_id = $2", "l.seller_id = $3", "l.origin_id = $2", "l.origin_id = $3"}
+		between = []string{"l.seller_id = $2", "l.origin_id = $3"}
 	}
 	from := " FROM v402_registry_royalties l WHERE l.run_id = $1 AND l.id > $4 AND "
 	if d.status == registry.SettlementCancelled {

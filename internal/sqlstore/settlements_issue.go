@@ -157,13 +157,13 @@ func addDocuments(ctx context.Context, tx querier, run registry.Run, firstID int
 	for i := range documents {
 		d := &documents[i]
 		rows[i] = []any{
-			first + int64(i), run.ID, d.PayerID, d.PayeeID, int64(d.Gross), int64(d.Counter), int64(d.Net), d.Lines,
+			first + int64(i), run.ID, d.PayerID, d.PayeeID, int64(d.Gross), int64(d.Counter), int64(d.Net), d.Lines, d.PayeeLines,
 			string(d.Status), d.Reference, d.Reason, d.PaymentKey, nullable(d.Payment),
-			optional(d.PaidAt), optional(d.ConfirmedAt), optional(d.DisputedAt), optional(d.CancelledAt), optional(d.UpdatedAt),
+			optional(d.PaymentUntil), optional(d.PaidAt), optional(d.ConfirmedAt), optional(d.DisputedAt), optional(d.CancelledAt), optional(d.UpdatedAt),
 		}
 	}
-	if err := insert(ctx, tx, "v402_registry_settlements", `id, run_id, payer_id, payee_id, gross, counter, net, lines,
-		status, reference, reason, payment_key, payment, paid_at, confirmed_at, disputed_at, cancelled_at, updated_at`, rows); err != nil {
+	if err := insert(ctx, tx, "v402_registry_settlements", `id, run_id, payer_id, payee_id, gross, counter, net, lines, payee_lines,
+		status, reference, reason, payment_key, payment, payment_until, paid_at, confirmed_at, disputed_at, cancelled_at, updated_at`, rows); err != nil {
 		return nil, err
 	}
 	return all(ctx, tx, scanPlatformSettlement, selectDocuments+" WHERE d.run_id = $1 ORDER BY d.id", run.ID)

@@ -87,9 +87,9 @@ func (s *DB) saveDocuments(ctx context.Context, tx querier, was, documents []reg
 		documents[i] = fixed(was[i], documents[i])
 		d := &documents[i]
 		if err := update(ctx, tx, "v402_registry_settlements",
-			"status, reference, reason, payment_key, payment, paid_at, confirmed_at, disputed_at, cancelled_at, updated_at",
+			"status, reference, reason, payment_key, payment, payment_until, paid_at, confirmed_at, disputed_at, cancelled_at, updated_at",
 			string(d.Status), d.Reference, d.Reason, d.PaymentKey, nullable(d.Payment),
-			optional(d.PaidAt), optional(d.ConfirmedAt), optional(d.DisputedAt), optional(d.CancelledAt), optional(d.UpdatedAt), d.ID); err != nil {
+			optional(d.PaymentUntil), optional(d.PaidAt), optional(d.ConfirmedAt), optional(d.DisputedAt), optional(d.CancelledAt), optional(d.UpdatedAt), d.ID); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (s *DB) saveDocuments(ctx context.Context, tx querier, was, documents []reg
 func fixed(was, changed registry.Settlement) registry.Settlement {
 	d := was
 	d.Status, d.Reference, d.Reason = changed.Status, changed.Reference, changed.Reason
-	d.PaymentKey, d.Payment = changed.PaymentKey, changed.Payment
+	d.PaymentKey, d.Payment, d.PaymentUntil = changed.PaymentKey, changed.Payment, optionalMoment(optional(changed.PaymentUntil))
 	d.PaidAt, d.ConfirmedAt = optionalMoment(optional(changed.PaidAt)), optionalMoment(optional(changed.ConfirmedAt))
 	d.DisputedAt, d.CancelledAt = optionalMoment(optional(changed.DisputedAt)), optionalMoment(optional(changed.CancelledAt))
 	d.UpdatedAt = optionalMoment(optional(changed.UpdatedAt))

@@ -22,6 +22,7 @@ type Router struct {
 // route is a method and a path: what comes before the first value, and the
 // values with what comes after each.
 type route struct {
+	pattern string
 	method  string
 	before  string
 	values  []placed
@@ -41,7 +42,7 @@ type placed struct {
 func (rt *Router) Handle(pattern string, h http.HandlerFunc) {
 	method, path, _ := strings.Cut(pattern, " ")
 	before, rest, more := strings.Cut(path, "{")
-	c := route{method: method, before: before, handler: h}
+	c := route{pattern: pattern, method: method, before: before, handler: h}
 	for more {
 		var v placed
 		v.name, rest, _ = strings.Cut(rest, "}")
@@ -52,7 +53,8 @@ func (rt *Router) Handle(pattern string, h http.HandlerFunc) {
 	rt.routes = append(rt.routes, c)
 }
 
-// ServeHTTP implements [http.Handler].
+// ServeHTTP implements [http.Handler]. Handlers find the pattern of their route in
+// [http.Request.Pattern]: it can be logged, where a path may hold what must not be.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	var allowed []string
@@ -62,6 +64,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case !strings.HasPrefix(path, c.before):
 		case c.method == r.Method, c.method == http.MethodGet && r.Method == http.MethodHead:
 			if c.match(path, r.SetPathValue) {
+				r.Pattern = c.pattern
 				c.handler(w, r)
 				return
 			}
@@ -89,8 +92,10 @@ func (c *route) match(path string, set func(name, value string)) bool {
 		end := len(rest)
 		if v.slashes {
 			end -= len(v.after)
-		} else if i := strings.IndexByte(rest, '/'); i >= 0 {
-			end = i
+		} else {
+			segment, _, _ := strings.Cut(rest, "/")
+			suffix, _, _ := strings.Cut(v.after, "/") // such as ".csv"
+			end = len(segment) - len(suffix)
 		}
 		if end <= 0 || !strings.HasPrefix(rest[end:], v.after) {
 			return false

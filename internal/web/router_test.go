@@ -15,7 +15,12 @@ import (
 func TestTheFirstRouteThatMatchesServes(t *testing.T) {
 	t.Parallel()
 	served := func(name string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(name + " " + r.PathValue("id"))) }
+		return func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasPrefix(r.Pattern, "GET /things") && !strings.HasPrefix(r.Pattern, "DELETE /things") {
+				name = "without its pattern"
+			}
+			_, _ = w.Write([]byte(name + " " + r.PathValue("id")))
+		}
 	}
 	rt := &web.Router{
 		NotFound: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
@@ -25,6 +30,7 @@ func TestTheFirstRouteThatMatchesServes(t *testing.T) {
 	}
 	rt.Handle("GET /things", served("list"))
 	rt.Handle("GET /things/{id...}/parts", served("parts"))
+	rt.Handle("GET /things/{id}.csv", served("table"))
 	rt.Handle("GET /things/{id}", served("one"))
 	rt.Handle("DELETE /things/{id}", served("delete"))
 	for request, want := range map[string]string{
@@ -33,6 +39,10 @@ func TestTheFirstRouteThatMatchesServes(t *testing.T) {
 		"GET /things/a%2Fb":          "one a/b",
 		"GET /things/../x/parts":     "parts ../x",
 		"DELETE /things/ent:1:0xab":  "delete ent:1:0xab",
+		"GET /things/7.csv":          "table 7",
+		"GET /things/.csv":           "one .csv",
+		"GET /things/7.csv.csv":      "table 7.csv",
+		"GET /things/7.csv/x":        "404",
 		"GET /things/a/b":            "404",
 		"GET /things/":               "404",
 		"GET /things/%ff":            "404",

@@ -25,6 +25,8 @@ type Store struct {
 	outbox      []*event                                  // in the order in which they were saved
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
+	accounts    accountData
+	webhooks    webhookData
 	accessLog   accessLog
 	payments    paymentData
 	wallet      walletData
@@ -49,6 +51,8 @@ func New() *Store {
 		saved:       map[string]struct{}{},
 	}
 	s.registry.init()
+	s.accounts.init()
+	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
 	s.payments.init()

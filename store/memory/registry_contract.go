@@ -91,6 +91,32 @@ func (s *Store) UpdateContract(ctx context.Context, key string, change func(*reg
 	return s.showContract(c), nil
 }
 
+// ContractUsers implements [registry.ContractStore].
+func (s *Store) ContractUsers(ctx context.Context, key string) ([]int64, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	c := s.registry.byKey[key]
+	if c == nil {
+		return nil, nil
+	}
+	var users []int64
+	for _, sale := range s.registry.sales {
+		if sale.ContractID == c.ID {
+			users = append(users, sale.SellerID)
+		}
+	}
+	for _, m := range s.registry.mirrors {
+		if m != nil && m.IPFSHash == c.IPFSHash {
+			users = append(users, m.PlatformID)
+		}
+	}
+	slices.Sort(users)
+	return slices.Compact(users), nil
+}
+
 // Contracts implements [registry.ContractStore].
 func (s *Store) Contracts(ctx context.Context, f registry.ContractFilter, o registry.PageOptions) (registry.List[registry.Contract], error) {
 	leave, err := s.enter(ctx)

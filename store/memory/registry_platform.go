@@ -86,7 +86,7 @@ func (s *Store) PlatformByEmail(ctx context.Context, email string) (registry.Pla
 	defer leave()
 	p := s.platformByEmail(email)
 	if p == nil {
-		return registry.Platform{}, missing("platform with the e-mail", email)
+		return registry.Platform{}, missing("platform with the e-mail", "given")
 	}
 	return *p, nil
 }

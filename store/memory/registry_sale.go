@@ -59,8 +59,8 @@ func (s *Store) reportedBefore(sale *registry.Sale) *registry.Sale {
 			return old
 		}
 	}
-	if sale.TransactionHash != "" {
-		return s.registry.byHash[transaction{sale.SellerID, sale.TransactionHash, sale.ContractID}]
+	if sale.TransactionKey != "" {
+		return s.registry.byHash[transaction{sale.SellerID, sale.TransactionKey, sale.ContractID}]
 	}
 	return nil
 }
@@ -77,8 +77,8 @@ func (s *Store) insertSale(n registry.NewSale) (*registry.Sale, *registry.Royalt
 	if sale.IdempotencyKey != "" {
 		d.byRequest[request{sale.SellerID, sale.IdempotencyKey}] = &sale
 	}
-	if sale.TransactionHash != "" {
-		d.byHash[transaction{sale.SellerID, sale.TransactionHash, sale.ContractID}] = &sale
+	if sale.TransactionKey != "" {
+		d.byHash[transaction{sale.SellerID, sale.TransactionKey, sale.ContractID}] = &sale
 	}
 	return &sale, &royalty
 }
@@ -90,8 +90,8 @@ func (s *Store) removeNewest(n int) {
 		if sale.IdempotencyKey != "" {
 			delete(d.byRequest, request{sale.SellerID, sale.IdempotencyKey})
 		}
-		if sale.TransactionHash != "" {
-			delete(d.byHash, transaction{sale.SellerID, sale.TransactionHash, sale.ContractID})
+		if sale.TransactionKey != "" {
+			delete(d.byHash, transaction{sale.SellerID, sale.TransactionKey, sale.ContractID})
 		}
 	}
 	d.sales, d.royalties = d.sales[:len(d.sales)-n], d.royalties[:len(d.royalties)-n]
@@ -130,7 +130,7 @@ func (s *Store) VoidSale(ctx context.Context, id int64, reason string, when time
 	}
 	when = stored(when)
 	sale.Status, sale.VoidedAt, sale.VoidReason = registry.SaleVoided, when, reason
-	if t := (transaction{sale.SellerID, sale.TransactionHash, sale.ContractID}); s.registry.byHash[t] == sale {
+	if t := (transaction{sale.SellerID, sale.TransactionKey, sale.ContractID}); s.registry.byHash[t] == sale {
 		delete(s.registry.byHash, t)
 	}
 	royalty := at(s.registry.royalties, sale.RoyaltyID)

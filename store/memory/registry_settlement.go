@@ -76,16 +76,20 @@ func (s *Store) IssueSettlements(ctx context.Context, run registry.Run, net func
 	for _, p := range n.Carried {
 		carried[p], carried[[2]int64{p[1], p[0]}] = true, true
 	}
-	marked := 0
-	for _, r := range d.royalties {
-		if isPending(r, run.To) && !carried[[2]int64{r.SellerID, r.OriginID}] {
-			r.Status, r.RunID, r.UpdatedAt = registry.RoyaltySettling, run.ID, run.IssuedAt
-			marked++
-		}
+	taken := func(r *registry.Royalty) bool {
+		return isPending(r, run.To) && !carried[[2]int64{r.SellerID, r.OriginID}]
 	}
-	if marked == 0 && len(n.Settlements) == 0 {
+	if len(n.Settlements) == 0 && !slices.ContainsFunc(d.royalties, taken) {
 		run.ID = 0
 		return run, nil, nil
+	}
+	for _, r := range d.royalties {
+		switch {
+		case taken(r):
+			r.Status, r.RunID, r.UpdatedAt = registry.RoyaltySettling, run.ID, run.IssuedAt
+		case isPending(r, run.To):
+			r.UpdatedAt = run.IssuedAt
+		}
 	}
 	d.runs = append(d.runs, &run)
 	var issued []registry.Settlement
@@ -102,7 +106,7 @@ func (s *Store) IssueSettlements(ctx context.Context, run registry.Run, net func
 
 func storedSettlement(d *registry.Settlement) {
 	d.Payment = bytes.Clone(d.Payment)
-	for _, t := range []*time.Time{&d.PaidAt, &d.ConfirmedAt, &d.DisputedAt, &d.CancelledAt, &d.UpdatedAt} {
+	for _, t := range []*time.Time{&d.PaymentUntil, &d.PaidAt, &d.ConfirmedAt, &d.DisputedAt, &d.CancelledAt, &d.UpdatedAt} {
 		*t = stored(*t)
 	}
 }
@@ -225,7 +229,8 @@ func (s *Store) putSettlements(run registry.Run, changed []registry.Settlement, 
 	for _, c := range changed {
 		storedSettlement(&c)
 		d := at(s.registry.settlements, c.ID)
-		d.Status, d.Reference, d.Reason, d.PaymentKey, d.Payment = c.Status, c.Reference, c.Reason, c.PaymentKey, c.Payment
+		d.Status, d.Reference, d.Reason = c.Status, c.Reference, c.Reason
+		d.PaymentKey, d.Payment, d.PaymentUntil = c.PaymentKey, c.Payment, c.PaymentUntil
 		d.PaidAt, d.ConfirmedAt, d.DisputedAt, d.CancelledAt, d.UpdatedAt = c.PaidAt, c.ConfirmedAt, c.DisputedAt, c.CancelledAt, c.UpdatedAt
 		when = c.UpdatedAt
 	}
@@ -302,7 +307,7 @@ func (s *Store) SettlementRun(ctx context.Context, id int64) (registry.Run, erro
 }
 
 // SettlementLines implements [registry.SettlementStore].
-func (s *Store) SettlementLines(ctx context.Context, id, afterID int64, limit int) ([]registry.Royalty, error) {
+func (s *Store) SettlementLines(ctx context.Context, id, partyID, afterID int64, limit int) ([]registry.Royalty, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -311,6 +316,9 @@ func (s *Store) SettlementLines(ctx context.Context, id, afterID int64, limit in
 	d := at(s.registry.settlements, id)
 	if d == nil {
 		return nil, missing("settlement", id)
+	}
+	if !d.Party(partyID) {
+		return nil, nil
 	}
 	left := map[int64]bool{}
 	for _, royaltyID := range s.registry.withdrawn[d.Run.ID] {
@@ -321,7 +329,7 @@ func (s *Store) SettlementLines(ctx context.Context, id, afterID int64, limit in
 			return false
 		}
 		if d.Run.Mode == registry.Multilateral {
-			return d.Party(r.SellerID) || d.Party(r.OriginID)
+			return r.SellerID == partyID || r.OriginID == partyID
 		}
 		return between(r, [2]int64{d.PayerID, d.PayeeID})
 	}

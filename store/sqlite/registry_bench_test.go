@@ -61,11 +61,11 @@ func fill(b *testing.B, path string, rows int) {
 	for _, statement := range []string{
 		fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 			INSERT INTO v402_registry_platforms SELECT i, 'active', 'p', 'p' || i, 'p' || i, 'Platform ' || i, 'platform ' || i,
-			'', '', '', '', '', '', '', 'key' || i, '', 0, 0, 1, 0, 0 FROM n`, platforms),
+			'', '', '', '', '', '', '', 'key' || i, '', 0, 0, 1, 0, 0, '', '' FROM n`, platforms),
 		series + `INSERT INTO v402_registry_contracts
 			SELECT i, '0x' || i, '0x' || i, 'Qm' || (i / 100), 'QmMeta', origin, 'active', NULL, at, 0, '' FROM r`,
 		series + `INSERT INTO v402_registry_sales
-			SELECT i, i, i, '0x' || i, seller, origin, '', 10000, royalty, 'tx' || i, '', NULL, 'reported', at, at, 0, '' FROM r`,
+			SELECT i, i, i, '0x' || i, seller, origin, '', 10000, royalty, 'tx' || i, '', NULL, 'reported', at, at, 0, '', 'tx' || i FROM r`,
 		series + `INSERT INTO v402_registry_royalties
 			SELECT i, i, seller, origin, royalty, 'pending', 0, 0, FALSE, '', at, at, at FROM r`,
 		fmt.Sprintf("UPDATE v402_registry_ids SET newest = CASE kind WHEN 'platform' THEN %d ELSE %d END WHERE kind IN ('platform', 'contract', 'sale', 'royalty')",

@@ -66,7 +66,7 @@ func newPlatform(n int) registry.Platform {
 	return registry.Platform{
 		Status: registry.PlatformActive, Name: "Ada " + fmt.Sprint(n), Email: fmt.Sprintf("Ada%d@Example.com", n),
 		PlatformName: fmt.Sprintf("Platform 100%% №%d", n), PlatformAddress: "1 Main St", PlatformPhone: "+1 555", PlatformEmail: "desk@example.com",
-		APIEndpoint: "https://example.com/hook", PasswordHash: "$2a$", Sealed: "v1:ab:cd", AdminNotes: "notes", KeyHash: fmt.Sprintf("hash-%d", n),
+		APIEndpoint: "https://example.com/hook", PayoutAddress: "0x12", PasswordHash: "$2a$", Sealed: "v1:ab:cd", CallbackSecrets: "v1:ef:gh", AdminNotes: "notes", KeyHash: fmt.Sprintf("hash-%d", n),
 		KeyPrefix: "bcccr_ab", KeyCreatedAt: at.Add(time.Second), CreatedAt: at, ApprovedAt: at.Add(time.Second), UpdatedAt: at.Add(2 * time.Second),
 	}
 }

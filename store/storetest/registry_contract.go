@@ -13,6 +13,31 @@ import (
 )
 
 var contractPromises = promises[RegistryStore]{
+	"who uses a contract is who sold it and who mirrors its work": func(t *testing.T, s RegistryStore) {
+		origin, seller, c := sellers(t, s)
+		used := func(key string) []int64 {
+			users, err := s.ContractUsers(t.Context(), key)
+			require.NoError(t, err)
+			return users
+		}
+		require.Empty(t, used(c.Key))
+		require.Empty(t, used("unknown"))
+		third, fourth := addPlatform(t, s, newPlatform(3)), addPlatform(t, s, newPlatform(4))
+		sibling := addContracts(t, s, origin, "h2")[0] // of the same work
+		for n, p := range []registry.Platform{third, seller, third} {
+			addSale(t, s, newSale(p, c, n))
+		}
+		m := newMirror(seller, sibling)
+		_, _, err := s.PutMirror(t.Context(), m, at, noMirrorTrail)
+		require.NoError(t, err)
+		m.PlatformID = fourth.ID
+		stored, _, err := s.PutMirror(t.Context(), m, at, noMirrorTrail)
+		require.NoError(t, err)
+		require.Equal(t, []int64{seller.ID, third.ID, fourth.ID}, used(c.Key))
+		require.Equal(t, []int64{seller.ID, fourth.ID}, used(sibling.Key))
+		require.NoError(t, s.DeleteMirror(t.Context(), stored.ID, func(registry.Mirror) error { return nil }, registry.Trail{}))
+		require.Equal(t, []int64{seller.ID}, used(sibling.Key))
+	},
 	"250 contracts are registered at once, with their terms": func(t *testing.T, s RegistryStore) {
 		p := addPlatform(t, s, newPlatform(1))
 		hashes := make([]string, registry.MaxBatch)
@@ -215,7 +240,7 @@ var registryReplicaPromises = promises[[]RegistryStore]{
 			if round%2 == 0 {
 				sale.Sale.IdempotencyKey = ""
 			} else {
-				sale.Sale.TransactionHash = ""
+				sale.Sale.TransactionHash, sale.Sale.TransactionKey = "", ""
 			}
 			reports, errs := together(6, func(i int) (registry.Reported, error) {
 				return report(t, stores[i%len(stores)], sale)

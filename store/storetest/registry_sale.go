@@ -19,7 +19,7 @@ func newSale(seller registry.Platform, c registry.Contract, n int) registry.NewS
 		Sale: registry.Sale{
 			ContractID: c.ID, ContractHash: c.Hash, SellerID: seller.ID, SellerName: seller.PlatformName, OriginID: c.PlatformID,
 			OriginName: c.PlatformName, BuyerWalletAddress: "0xabcdef", Amount: 2999, RoyaltyAmount: 299,
-			TransactionHash: fmt.Sprintf("0xTX%d", n), IdempotencyKey: fmt.Sprintf("request %d", n), Metadata: []byte(`{"currency":"USD"}`),
+			TransactionHash: fmt.Sprintf("0xTX%d", n), TransactionKey: fmt.Sprintf("0xtx%d", n), IdempotencyKey: fmt.Sprintf("request %d", n), Metadata: []byte(`{"currency":"USD"}`),
 			Status: registry.SaleReported, SoldAt: when, ReportedAt: when.Add(time.Minute),
 		},
 		Royalty: registry.Royalty{
@@ -94,7 +94,7 @@ var salePromises = promises[RegistryStore]{
 	"a sale without anything optional is stored as often as it is reported": func(t *testing.T, s RegistryStore) {
 		_, seller, c := sellers(t, s)
 		n := newSale(seller, c, 1)
-		n.Sale.TransactionHash, n.Sale.IdempotencyKey, n.Sale.BuyerWalletAddress, n.Sale.Metadata = "", "", "", nil
+		n.Sale.TransactionHash, n.Sale.TransactionKey, n.Sale.IdempotencyKey, n.Sale.BuyerWalletAddress, n.Sale.Metadata = "", "", "", "", nil
 		first, second := addSale(t, s, n), addSale(t, s, n)
 		require.True(t, second.Created)
 		require.Greater(t, second.Sale.ID, first.Sale.ID)
@@ -129,9 +129,9 @@ var salePromises = promises[RegistryStore]{
 		origin, seller, c := sellers(t, s)
 		first := addSale(t, s, newSale(seller, c, 1))
 		byTransaction := newSale(seller, c, 1)
-		byTransaction.Sale.IdempotencyKey, byTransaction.Sale.Amount = "another request", 1
+		byTransaction.Sale.IdempotencyKey, byTransaction.Sale.TransactionHash, byTransaction.Sale.Amount = "another request", "0xtX1", 1
 		byRequest := newSale(seller, c, 1)
-		byRequest.Sale.TransactionHash, byRequest.Royalty.Amount = "0xOther", 1
+		byRequest.Sale.TransactionHash, byRequest.Sale.TransactionKey, byRequest.Royalty.Amount = "0xOther", "0xother", 1
 		for _, n := range []registry.NewSale{byTransaction, byRequest} {
 			again := addSale(t, s, n)
 			require.Equal(t, registry.Reported{Sale: first.Sale, Royalty: first.Royalty}, again)

@@ -140,11 +140,11 @@ func (l *ledgerRoom) royalty(t require.TestingT, ctx context.Context, id int64) 
 	return r
 }
 
-// linesOf are the royalties of a document.
-func (l *ledgerRoom) linesOf(t require.TestingT, ctx context.Context, id int64) []registry.Royalty {
+// linesOf are the royalties that the statement of a party lists.
+func (l *ledgerRoom) linesOf(t require.TestingT, ctx context.Context, id, partyID int64) []registry.Royalty {
 	var lines []registry.Royalty
 	for after := int64(0); ; {
-		part, err := l.stores[0].SettlementLines(ctx, id, after, 3)
+		part, err := l.stores[0].SettlementLines(ctx, id, partyID, after, 3)
 		require.NoError(t, err)
 		lines = append(lines, part...)
 		if len(part) < 3 {
@@ -194,7 +194,7 @@ var settlementPromises = promises[*ledgerRoom]{
 		require.EqualValues(t, 3, d.Lines)
 		require.Equal(t, registry.SettlementIssued, d.Status)
 		var ids []int64
-		for _, line := range l.linesOf(t, t.Context(), d.ID) {
+		for _, line := range l.linesOf(t, t.Context(), d.ID, b.ID) {
 			ids = append(ids, line.ID)
 			require.Equal(t, registry.RoyaltySettling, line.Status)
 			require.Equal(t, r.Run.ID, line.RunID)
@@ -253,6 +253,11 @@ var settlementPromises = promises[*ledgerRoom]{
 			require.Len(t, r.Carried, map[registry.SettlementMode]int{registry.Bilateral: 1, registry.Multilateral: 2}[mode], mode)
 			require.Equal(t, registry.RoyaltyPending, l.royalty(t, t.Context(), small.Royalty.ID).Status)
 			require.Zero(t, l.royalty(t, t.Context(), small.Royalty.ID).RunID)
+			looked := small.Royalty.UpdatedAt
+			if r.Run.ID != 0 { // it issued something else
+				looked = today
+			}
+			require.Equal(t, looked, l.royalty(t, t.Context(), small.Royalty.ID).UpdatedAt)
 			l.owe(t, 2*n+1, 0, 1, 4_00)
 			r = l.run(t, 2*n+1, mode, 10_00)
 			require.Len(t, r.Settlements, 1)
@@ -306,7 +311,7 @@ var settlementPromises = promises[*ledgerRoom]{
 		after, err := l.stores[0].PlatformSettlement(t.Context(), before.ID)
 		require.NoError(t, err)
 		require.Equal(t, before, after)
-		require.Len(t, l.linesOf(t, t.Context(), before.ID), 2)
+		require.Len(t, l.linesOf(t, t.Context(), before.ID, before.PayerID), 2)
 		l.owe(t, 1, 0, 1, 10_00)
 		d := l.run(t, 1, registry.Bilateral, 0).Settlements[0]
 		require.Equal(t, registry.Money(6_00), d.Net)
@@ -339,7 +344,7 @@ var settlementPromises = promises[*ledgerRoom]{
 			l.cancel(t, t.Context(), first.Settlements[0])
 			require.Equal(t, registry.RoyaltyPending, l.royalty(t, t.Context(), owed.Royalty.ID).Status)
 			require.Zero(t, l.royalty(t, t.Context(), owed.Royalty.ID).RunID)
-			require.Equal(t, owed.Royalty.ID, l.linesOf(t, t.Context(), first.Settlements[0].ID)[0].ID)
+			require.Equal(t, owed.Royalty.ID, l.linesOf(t, t.Context(), first.Settlements[0].ID, first.Settlements[0].PayerID)[0].ID)
 			want := map[registry.SettlementMode]registry.RoyaltyStatus{
 				registry.Bilateral: registry.RoyaltySettling, registry.Multilateral: registry.RoyaltyPending,
 			}
@@ -347,7 +352,7 @@ var settlementPromises = promises[*ledgerRoom]{
 			again := l.run(t, 2*n, mode, 0)
 			require.NotEmpty(t, again.Settlements, "it may be netted anew in its period")
 			require.Equal(t, registry.RoyaltySettling, l.royalty(t, t.Context(), owed.Royalty.ID).Status)
-			require.Len(t, l.linesOf(t, t.Context(), first.Settlements[0].ID), int(first.Settlements[0].Lines))
+			require.Len(t, l.linesOf(t, t.Context(), first.Settlements[0].ID, first.Settlements[0].PayerID), int(first.Settlements[0].Lines))
 		}
 	},
 	"a multilateral document is not cancelled alone, nor once another is paid": func(t *testing.T, l *ledgerRoom) {
@@ -373,7 +378,7 @@ var settlementPromises = promises[*ledgerRoom]{
 		l.owe(t, 0, 0, 1, 4_00)
 		d := l.run(t, 0, registry.Bilateral, 0).Settlements[0]
 		changed, err := l.stores[0].UpdateSettlement(t.Context(), d.ID, func(d *registry.Settlement) (registry.Trail, error) {
-			d.ID, d.PayerID, d.PayeeID, d.Gross, d.Counter, d.Net, d.Lines, d.Run = 99, 98, 97, 1, 2, 3, 4, registry.Run{}
+			d.ID, d.PayerID, d.PayeeID, d.Gross, d.Counter, d.Net, d.Lines, d.PayeeLines, d.Run = 99, 98, 97, 1, 2, 3, 4, 5, registry.Run{}
 			d.Reason = "a reason"
 			return registry.Trail{}, nil
 		})
@@ -458,7 +463,7 @@ var settlementPromises = promises[*ledgerRoom]{
 		require.ErrorIs(t, err, store.ErrNotFound)
 		_, err = s.SettlementRun(t.Context(), 99)
 		require.ErrorIs(t, err, store.ErrNotFound)
-		_, err = s.SettlementLines(t.Context(), 99, 0, 10)
+		_, err = s.SettlementLines(t.Context(), 99, 1, 0, 10)
 		require.ErrorIs(t, err, store.ErrNotFound)
 		_, err = s.UpdateSettlement(t.Context(), 99, nil)
 		require.ErrorIs(t, err, store.ErrNotFound)

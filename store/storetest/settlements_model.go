@@ -326,7 +326,7 @@ func (m *netModel) reload(ctx context.Context, t *rapid.T, d *modelDocument) {
 func unchanging(d registry.Settlement) registry.Settlement {
 	return registry.Settlement{
 		ID: d.ID, Run: d.Run, PayerID: d.PayerID, PayerName: d.PayerName, PayeeID: d.PayeeID, PayeeName: d.PayeeName,
-		Gross: d.Gross, Counter: d.Counter, Net: d.Net, Lines: d.Lines,
+		Gross: d.Gross, Counter: d.Counter, Net: d.Net, Lines: d.Lines, PayeeLines: d.PayeeLines,
 	}
 }
 
@@ -342,23 +342,50 @@ func (m *netModel) compare(ctx context.Context, t *rapid.T) {
 		got, err := m.room.stores[0].PlatformSettlement(ctx, d.ID)
 		require.NoError(t, err)
 		require.Equal(t, d.Settlement, got)
-		var sum registry.Money
-		lines := m.room.linesOf(t, ctx, d.ID)
-		require.Len(t, lines, len(d.lines))
-		require.EqualValues(t, d.Lines, len(lines))
-		for i := range lines {
-			require.True(t, slices.ContainsFunc(d.lines, func(l *modelDebt) bool { return l.id == lines[i].ID }))
-			if lines[i].SellerID == d.PayerID {
-				sum += lines[i].Amount
-			} else {
-				sum -= lines[i].Amount
-			}
-			if d.Status != registry.SettlementCancelled {
-				run, taken := in[lines[i].ID]
-				require.True(t, !taken || run == d.Run.ID && d.Run.Mode == registry.Multilateral, "royalty %d is in two documents", lines[i].ID)
-				in[lines[i].ID] = d.Run.ID
-			}
-		}
-		require.True(t, d.Run.Mode == registry.Multilateral || sum == d.Net, "the lines add up to %d, not %d", sum, d.Net)
+		m.compareLines(ctx, t, in, d, d.PayerID, d.Lines, m.paid(d, d.PayerID))
+		m.compareLines(ctx, t, in, d, d.PayeeID, d.PayeeLines, -m.paid(d, d.PayeeID))
 	}
+}
+
+// paid is what a party of d pays by it, and in a multilateral run by all of the
+// run; less what it gets.
+func (m *netModel) paid(d *modelDocument, party int64) (sum registry.Money) {
+	for _, o := range m.siblings(d) {
+		switch party {
+		case o.PayerID:
+			sum += o.Net
+		case o.PayeeID:
+			sum -= o.Net
+		}
+	}
+	return sum
+}
+
+// compareLines reads the statement of a party: it has as many lines as the
+// document says, those that it had at the issue, and they add up.
+func (m *netModel) compareLines(ctx context.Context, t *rapid.T, in map[int64]int64, d *modelDocument, party, count int64, total registry.Money) {
+	lines := m.room.linesOf(t, ctx, d.ID, party)
+	require.EqualValues(t, count, len(lines))
+	var listed int64
+	for _, l := range d.lines {
+		if l.seller == party || l.origin == party {
+			listed++
+		}
+	}
+	require.Equal(t, listed, count)
+	var sum registry.Money
+	for i := range lines {
+		require.True(t, slices.ContainsFunc(d.lines, func(l *modelDebt) bool { return l.id == lines[i].ID }))
+		if (lines[i].SellerID == party) == (party == d.PayerID) {
+			sum += lines[i].Amount
+		} else {
+			sum -= lines[i].Amount
+		}
+		if d.Status != registry.SettlementCancelled {
+			run, taken := in[lines[i].ID]
+			require.True(t, !taken || run == d.Run.ID, "royalty %d is in two runs", lines[i].ID)
+			in[lines[i].ID] = d.Run.ID
+		}
+	}
+	require.Equal(t, total, sum)
 }

@@ -56,7 +56,7 @@ func (l *ledgerRoom) audit(t *testing.T, ctx context.Context) {
 		require.False(t, documents[at], "two documents of one period and pair")
 		documents[at] = true
 		var sum registry.Money
-		lines := l.linesOf(t, ctx, d.ID)
+		lines := l.linesOf(t, ctx, d.ID, d.PayerID)
 		require.EqualValues(t, d.Lines, len(lines))
 		for _, line := range lines {
 			require.Zero(t, in[line.ID], "royalty %d is in documents %d and %d", line.ID, in[line.ID], d.ID)

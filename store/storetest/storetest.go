@@ -9,7 +9,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
@@ -23,10 +25,11 @@ type Store interface {
 	middleware.Claims
 	payer.Ledger
 	registry.Store
+	account.Store
 	marketplace.WalletStore
 	catalog.LogStore
 	catalog.AccessStore
-	store.Outbox
+	webhook.Store
 }
 
 // EventJournal is a journal with the outbox that its events go to.
@@ -82,9 +85,27 @@ func Test(t *testing.T, open Open) {
 			return stores
 		})
 	})
+	t.Run("Webhooks", func(t *testing.T) {
+		TestWebhooks(t, func(t *testing.T, replicas int) []WebhookStore {
+			stores := make([]WebhookStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
 	t.Run("AccessLog", func(t *testing.T) {
 		TestAccessLog(t, func(t *testing.T, replicas int) []catalog.LogStore {
 			stores := make([]catalog.LogStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Accounts", func(t *testing.T) {
+		TestAccounts(t, func(t *testing.T, replicas int) []AccountStore {
+			stores := make([]AccountStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}

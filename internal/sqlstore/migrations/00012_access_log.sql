@@ -16,7 +16,8 @@ CREATE TABLE v402_access_log (
 	created_at BIGINT NOT NULL
 );
 CREATE INDEX v402_access_log_owner ON v402_access_log (owner_id, id);
-CREATE INDEX v402_access_log_status ON v402_access_log (owner_id, status, id);
+-- Unpaid requests are counted by this index alone.
+CREATE INDEX v402_access_log_status ON v402_access_log (owner_id, status, id, ip, product_id, price, currency);
 CREATE INDEX v402_access_log_product ON v402_access_log (product_id, id);
 
 -- How many attempts were left out of the log, by owner and hour.

@@ -1,0 +1,177 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/v402/v402/facilitator/webhook/signature"
+	"github.com/v402/v402/store"
+)
+
+// leaseMargin is how much longer than a request a queue is leased.
+const leaseMargin = 30 * time.Second
+
+// delivering sends what is due in one lane, to at most width recipients at once.
+func (p *Publisher) delivering(ctx context.Context, lane, width int) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	free := make(chan struct{}, width)
+	for range width {
+		free <- struct{}{}
+	}
+	for pause := time.Duration(0); wait(ctx, pause, p.wake[lane]); {
+		n := take(ctx, free)
+		batches, err := p.lease(ctx, lane, n)
+		if err != nil && ctx.Err() == nil {
+			p.log.Error("webhook: deliveries could not be leased", "error", err)
+		}
+		for range n - len(batches) {
+			free <- struct{}{}
+		}
+		for _, b := range batches {
+			wg.Go(func() {
+				p.deliver(ctx, b)
+				free <- struct{}{}
+				p.queued() // more may be due to it, perhaps in the other lane
+			})
+		}
+		if pause = 0; len(batches) < n || n == 0 {
+			pause = p.options.Poll
+		}
+	}
+}
+
+// take takes all tokens there are, and waits for the first.
+func take(ctx context.Context, free <-chan struct{}) int {
+	n := 0
+	select {
+	case <-free:
+		n++
+	case <-ctx.Done():
+		return 0
+	}
+	for {
+		select {
+		case <-free:
+			n++
+		default:
+			return n
+		}
+	}
+}
+
+func (p *Publisher) lease(ctx context.Context, lane, limit int) ([]Batch, error) {
+	now := p.now()
+	until := now.Add(p.options.Timeout + leaseMargin)
+	return p.store.LeaseDeliveries(ctx, p.options.Owner, now, until, lane == laneFailing, limit, p.options.PerEndpoint)
+}
+
+// deliver sends the deliveries of one recipient, all at once, and records what
+// came of them. A process that is killed in between leaves them to be sent again.
+func (p *Publisher) deliver(ctx context.Context, b Batch) {
+	ctx = context.WithoutCancel(ctx)
+	target, err := p.target(ctx, &b)
+	results := make([]result, len(b.Deliveries))
+	var wg sync.WaitGroup
+	for i := range b.Deliveries {
+		wg.Go(func() {
+			results[i] = p.attempt(ctx, target, err, &b.Deliveries[i])
+		})
+	}
+	wg.Wait()
+	now := p.now()
+	outcomes := make([]Outcome, len(results))
+	for i := range results {
+		outcomes[i] = p.outcome(&b.Deliveries[i], results[i], now)
+	}
+	id := uuid.NewString()
+	err = record(ctx, func(ctx context.Context) error {
+		return p.store.FinishDeliveries(ctx, p.options.Owner, b.Queue, outcomes, func(e *Endpoint) []store.Event {
+			return p.reconsider(e, &b, results, outcomes, id, now)
+		}, now)
+	})
+	if err != nil {
+		p.log.Error("webhook: what was sent could not be recorded and is sent again", "queue", b.Queue, "error", err)
+	}
+}
+
+// target is where b goes.
+func (p *Publisher) target(ctx context.Context, b *Batch) (target, error) {
+	if e := b.Endpoint; e != nil {
+		secrets, err := p.liveSecrets(e)
+		return target{e.URL, secrets}, err
+	}
+	d, ok := directOf(b.Queue)
+	find := p.options.Directories[d.Directory]
+	if !ok || find == nil {
+		return target{}, fmt.Errorf("%w: there is no directory %q", ErrGone, d.Directory)
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.options.ConsumerTimeout)
+	defer cancel()
+	found, err := find(ctx, d.Key)
+	if err != nil {
+		if !errors.Is(err, ErrGone) {
+			p.log.Error("webhook: a recipient could not be looked up", "queue", b.Queue, "error", err)
+		}
+		return target{}, err
+	}
+	t := target{url: found.URL}
+	for _, text := range found.Secrets {
+		s, err := signature.ParseSecret(text)
+		if err != nil {
+			return target{}, err
+		}
+		t.secrets = append(t.secrets, s)
+	}
+	return t, nil
+}
+
+// outcome is what r means for d.
+func (p *Publisher) outcome(d *Delivery, r result, now time.Time) Outcome {
+	o := Outcome{ID: d.ID, Attempt: r.Attempt, Status: DeliveryDelivered}
+	switch {
+	case r.Error == "":
+	case r.hopeless || d.Failures >= p.options.Retries:
+		o.Status = DeliveryDead
+		p.log.Warn("webhook: a delivery was given up", "delivery", d.ID, "queue", d.Queue, "event", d.Event.ID, "attempts", r.N, "error", r.Error)
+	default:
+		o.Status, o.NextAt = DeliveryPending, now.Add(p.pause(d.Failures, r.retryAfter))
+	}
+	return o
+}
+
+// reconsider changes e after a batch: it is disabled if it asked for that, or if
+// it gave nothing but failures for long and a delivery was given up.
+func (p *Publisher) reconsider(e *Endpoint, b *Batch, results []result, outcomes []Outcome, id string, now time.Time) []store.Event {
+	success, dead, gone := false, false, false
+	for i := range results {
+		success = success || outcomes[i].Status == DeliveryDelivered
+		dead = dead || outcomes[i].Status == DeliveryDead
+		gone = gone || results[i].gone
+	}
+	switch {
+	case len(results) == 0:
+		return nil
+	case success:
+		e.FailingSince, e.DeliveredAt = time.Time{}, now
+	case e.FailingSince.IsZero():
+		e.FailingSince = now
+	}
+	if e.Status != EndpointActive || b.Endpoint == nil || e.URL != b.Endpoint.URL {
+		return nil // its owner changed it meanwhile
+	}
+	switch {
+	case gone:
+		e.disable(DisabledGone, now)
+	case dead && !success && now.Sub(e.FailingSince) >= p.options.DisableAfter:
+		e.disable(DisabledFailing, now)
+	default:
+		return nil
+	}
+	return []store.Event{disabledEvent(id, e)}
+}

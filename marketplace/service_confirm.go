@@ -1,0 +1,418 @@
+package marketplace
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/v402/v402/store"
+	"github.com/v402/v402/x402"
+)
+
+// confirmTimeout bounds what is done once a payment is known, whatever becomes of
+// its request.
+const confirmTimeout = 30 * time.Second
+
+// How long a caller should wait before it asks again.
+const (
+	soon  = 2 * time.Second // for a transaction that is on its way
+	later = 5 * time.Second // for a chain that does not answer
+)
+
+// Confirm gives what a transaction has paid for. The chain is asked whether it
+// has: see [Service.CheckPayment]. The same request again gets the same answer;
+// a transaction pays one quote. Errors with RetryAfter leave the quote open.
+func (s *Service) Confirm(ctx context.Context, r ConfirmRequest) (Confirmation, error) {
+	q, err := s.echoed(ctx, &r)
+	if err != nil {
+		return Confirmation{}, err
+	}
+	if q.State == QuoteConsumed {
+		if q.TxHash != r.TxHash {
+			return Confirmation{}, errQuoteState(QuoteConsumed)
+		}
+		return s.confirmation(ctx, q)
+	}
+	if err := s.confirmable(ctx, &q); err != nil {
+		return Confirmation{}, err
+	}
+	claim := TransactionClaim{Network: q.Network(), Hash: r.TxHash, Payer: q.PayerWallet}
+	switch used, err := s.store.TransactionUsed(ctx, claim, q.ID); {
+	case err != nil:
+		return Confirmation{}, refusal(err, nil, "look for a transaction")
+	case used:
+		return Confirmation{}, errTxUsed()
+	}
+	if err := s.checkOnChain(ctx, &q, r.TxHash); err != nil {
+		return Confirmation{}, err
+	}
+	return s.checkOut(ctx, q.ID, claim, func(c *Checkout) error {
+		switch {
+		case c.Quote.PaymentKey != "":
+			return errUnderWay()
+		case c.Quote.State == QuoteVoid:
+			return errQuoteState(QuoteVoid)
+		}
+		return s.checkPurchase(c)
+	})
+}
+
+func errTxUsed() *Error { return Refuse(CodeTxAlreadyUsed, "The transaction has paid another quote.") }
+
+// echoed is the quote of a request that repeats what it says. The request's hash
+// becomes lower-case.
+func (s *Service) echoed(ctx context.Context, r *ConfirmRequest) (CheckoutQuote, error) {
+	if !hashForm.MatchString(r.TxHash) {
+		return CheckoutQuote{}, Invalid("tx_hash", "tx_hash must be 0x and 64 hexadecimal digits.")
+	}
+	r.TxHash = strings.ToLower(r.TxHash)
+	if err := text("quote_id", r.QuoteID, 1, maxText); err != nil {
+		return CheckoutQuote{}, err
+	}
+	if !ValidWallet(r.Wallet) {
+		return CheckoutQuote{}, Invalid("wallet", "wallet must be 0x and 40 hexadecimal digits.")
+	}
+	q, err := s.store.CheckoutQuote(ctx, r.QuoteID)
+	if err != nil {
+		return q, refusal(err, noQuote(r.QuoteID), "look for a quote")
+	}
+	if r.PayerWallet == "" {
+		r.PayerWallet = q.PayerWallet
+	}
+	for _, field := range []struct {
+		name, sent, quoted string
+		optional           bool
+	}{
+		{"wallet", strings.ToLower(r.Wallet), q.Wallet, false},
+		{"payer_wallet", strings.ToLower(r.PayerWallet), q.PayerWallet, false},
+		{"offer_id", r.OfferID, q.OfferID, false},
+		{"org_root_id", r.OrgRootID, q.OrgRootID, true},
+		{"principal_id", r.PrincipalID, q.PrincipalID, true},
+		{"principal_role", r.PrincipalRole, q.PrincipalRole, true},
+		{"workspace_id", r.WorkspaceID, q.WorkspaceID, true},
+	} {
+		if field.sent != field.quoted && (field.sent != "" || !field.optional) {
+			e := Refuse(CodeQuoteMismatch, "%s is not the one of the quote.", field.name)
+			e.Field = field.name
+			return q, e
+		}
+	}
+	switch {
+	case r.ChainID != q.ChainID:
+		e := Refuse(CodeChainMismatch, "The quote is to be paid on chain %d.", q.ChainID)
+		e.Field = "chain_id"
+		return q, e
+	case r.PolicyHash != "" && r.PolicyHash != q.PolicyHash:
+		e := Refuse(CodePolicyMismatch, "policy_hash is not the one of the quote.")
+		e.Field = "policy_hash"
+		return q, e
+	}
+	return q, nil
+}
+
+// confirmable says whether a quote that is not consumed can still be.
+func (s *Service) confirmable(ctx context.Context, q *CheckoutQuote) error {
+	switch {
+	case q.State == QuoteVoid:
+		return errQuoteState(QuoteVoid)
+	case q.PaymentKey != "":
+		return errUnderWay()
+	case !s.now().Before(q.ExpiresAt.Add(s.options.ConfirmGrace)):
+		return errQuoteState(QuoteExpired)
+	}
+	return s.checkPolicy(ctx, q)
+}
+
+// checkPolicy refuses a quote whose policy was revoked since.
+func (s *Service) checkPolicy(ctx context.Context, q *CheckoutQuote) error {
+	if q.OfferID == "" {
+		return nil
+	}
+	o, err := s.Offer(ctx, q.OfferID)
+	switch {
+	case err != nil:
+		return err
+	case slices.Contains(o.RevokedPolicies, q.PolicyHash):
+		return Refuse(CodePolicyMismatch, "The policy of the quote was revoked.")
+	}
+	return nil
+}
+
+// checkOnChain asks the chain about the transaction that is said to pay q.
+func (s *Service) checkOnChain(ctx context.Context, q *CheckoutQuote, hash string) error {
+	config := s.chains[q.ChainID]
+	if config == nil || config.Chain == nil {
+		return unavailable(q.Network(), errors.New("no chain is configured"))
+	}
+	t, err := config.Chain.Transaction(ctx, hash)
+	switch {
+	case errors.Is(err, x402.ErrTransactionNotFound):
+		return Refuse(CodeTxNotFound, "The chain does not know the transaction; it may not have arrived yet.").again(soon)
+	case err != nil:
+		return unavailable(q.Network(), err)
+	}
+	return s.CheckPayment(q, t)
+}
+
+// CheckPayment says whether a transaction pays q: it is on the quote's chain,
+// deep enough and not reverted; it was mined while the price stood; and it moved
+// at least the total from the payer to the treasury: of the quote's token, by its
+// Transfer events, whoever sent the transaction, or of native coin. If the quote
+// is paid through a checkout contract, that was called as the quote says.
+func (s *Service) CheckPayment(q *CheckoutQuote, t x402.Transaction) error {
+	need := uint64(1)
+	if c := s.chains[q.ChainID]; c != nil {
+		need = c.Confirmations
+	}
+	switch {
+	case t.Network != "" && t.Network != q.Network():
+		return Refuse(CodeChainMismatch, "The transaction is on %s and the quote is to be paid on %s.", t.Network, q.Network())
+	case !t.Mined():
+		return Refuse(CodeTxPending, "The transaction is not mined yet.").again(soon)
+	case !t.Succeeded:
+		return Refuse(CodeTxFailed, "The transaction was reverted.")
+	case t.Time.After(q.ExpiresAt):
+		return Refuse(CodeQuoteExpired, "The transaction was mined at %s, after the quote had expired.", t.Time.UTC().Format(time.RFC3339))
+	case t.Time.Before(q.CreatedAt.Add(-s.options.ClockSkew)):
+		return Refuse(CodeTxTooEarly, "The transaction was mined at %s, before the quote was made.", t.Time.UTC().Format(time.RFC3339))
+	}
+	if err := checkMoved(q, t); err != nil {
+		return err
+	}
+	if t.Confirmations < need {
+		return Refuse(CodeTxPending, "The transaction has %d of %d confirmations.", t.Confirmations, need).again(soon)
+	}
+	return nil
+}
+
+// checkMoved checks who paid how much of what to whom.
+func checkMoved(q *CheckoutQuote, t x402.Transaction) error {
+	if q.Contract != "" {
+		data, err := hex.DecodeString(strings.TrimPrefix(q.Transaction.Data, "0x"))
+		if err != nil || !strings.EqualFold(t.To, q.Contract) || !slices.Equal(t.Input, data) {
+			return Refuse(CodeRecipientMismatch, "The transaction does not call the checkout contract as the quote says.")
+		}
+	}
+	if q.Asset == "" {
+		return checkCoin(q, t)
+	}
+	sum, fromOthers, elsewhere := x402.Amount{}, false, false
+	for _, move := range t.Transfers {
+		if !strings.EqualFold(move.Asset, q.Asset) {
+			continue
+		}
+		switch receives := q.receivedBy(move.To); {
+		case strings.EqualFold(move.From, q.PayerWallet) && receives:
+			var err error
+			if sum, err = sum.Add(move.Amount); err != nil {
+				return Refuse(CodeAmountMismatch, "The transaction moved more than can be counted.")
+			}
+		case receives:
+			fromOthers = true
+		case strings.EqualFold(move.From, q.PayerWallet):
+			elsewhere = true
+		}
+	}
+	switch {
+	case sum.IsZero() && fromOthers:
+		return Refuse(CodePayerMismatch, "The transaction was not paid by payer_wallet.")
+	case sum.IsZero() && elsewhere:
+		return Refuse(CodeRecipientMismatch, "The transaction did not pay %s.", q.PayTo)
+	case sum.IsZero():
+		return Refuse(CodeRecipientMismatch, "The transaction moved no %s to %s.", q.Currency, q.PayTo)
+	}
+	return enough(q, sum)
+}
+
+// checkCoin checks a payment of native coin.
+func checkCoin(q *CheckoutQuote, t x402.Transaction) error {
+	switch {
+	case !q.receivedBy(t.To):
+		return Refuse(CodeRecipientMismatch, "The transaction did not pay %s.", q.PayTo)
+	case !strings.EqualFold(t.From, q.PayerWallet):
+		return Refuse(CodePayerMismatch, "The transaction was not paid by payer_wallet.")
+	}
+	return enough(q, t.Value)
+}
+
+// receivedBy says whether an address is one that q may be paid to.
+func (q *CheckoutQuote) receivedBy(address string) bool {
+	return strings.EqualFold(address, q.PayTo) || q.Contract != "" && strings.EqualFold(address, q.Contract)
+}
+
+func enough(q *CheckoutQuote, paid x402.Amount) error {
+	if paid.Cmp(q.Total) < 0 {
+		return Refuse(CodeAmountMismatch, "The transaction paid %s %s of %s.", DisplayAmount(paid, q.Decimals), q.Currency, DisplayAmount(q.Total, q.Decimals))
+	}
+	return nil
+}
+
+// checkPurchase checks what may have changed since the quote: membership, limit,
+// and the entitlement that is renewed.
+func (s *Service) checkPurchase(c *Checkout) error {
+	q, now := &c.Quote, s.now()
+	if q.Bundled() || q.Policy.Policies.MemberOnly {
+		bundles := q.Bundled() && c.Membership.Status == MembershipNone
+		switch {
+		case q.OfferID == "" && !bundles && c.Membership.Status != MembershipActive:
+			return Refuse(CodeMembershipState, "The membership of the wallet is %s.", c.Membership.Status)
+		case q.OfferID == "" && !bundles:
+			return Refuse(CodeMembershipActive, "The wallet is a member already.")
+		case !bundles && c.Membership.Status != MembershipActive:
+			return errMembershipRequired()
+		}
+	}
+	switch {
+	case q.OfferID == "":
+		return nil
+	case q.Renews == "":
+		return checkLimit(q.Policy.Policies, c.Held+c.Reserved)
+	case c.Renewed == nil || c.Renewed.Wallet != q.Wallet:
+		return noEntitlement(q.Renews)
+	}
+	return checkRenewal(*c.Renewed, q.Policy, q.Buyer, c.Held+c.Reserved, now)
+}
+
+// checkRenewal says whether another term can be added to e, which counts towards
+// the limit of its wallet again if it has expired.
+func checkRenewal(e Entitlement, p PolicyDocument, b Buyer, held int, now time.Time) error {
+	e.State = e.StateAt(now)
+	if err := renewable(&e, p.TermSeconds, b); err != nil || e.State == EntitlementActive {
+		return err
+	}
+	return checkLimit(p.Policies, held)
+}
+
+// errRepeated ends a checkout that was done before, by the same payment.
+var errRepeated = errors.New("done before")
+
+// checkOut gives what a quote is for, if check allows it. The money has moved:
+// it is finished even if the caller leaves.
+func (s *Service) checkOut(ctx context.Context, id string, claim TransactionClaim, check func(*Checkout) error) (Confirmation, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
+	defer cancel()
+	c, err := s.store.CheckOut(ctx, id, s.now(), func(c *Checkout) (Trail, error) {
+		if c.Quote.State == QuoteConsumed {
+			if c.Quote.TxHash == claim.Hash {
+				return Trail{}, errRepeated
+			}
+			return Trail{}, errQuoteState(QuoteConsumed)
+		}
+		if err := check(c); err != nil {
+			return Trail{}, err
+		}
+		c.Use = &claim
+		return s.give(c, claim.Hash), nil
+	})
+	switch {
+	case errors.Is(err, errRepeated):
+		q, err := s.store.CheckoutQuote(ctx, id)
+		if err != nil {
+			return Confirmation{}, refusal(err, noQuote(id), "look for a quote")
+		}
+		return s.confirmation(ctx, q)
+	case errors.Is(err, ErrTransactionUsed):
+		return Confirmation{}, errTxUsed()
+	case err != nil:
+		return Confirmation{}, refusal(err, noQuote(id), "check out")
+	}
+	return s.bought(&c), nil
+}
+
+// give alters c to what a paid quote buys.
+func (s *Service) give(c *Checkout, hash string) Trail {
+	q, now := &c.Quote, s.now()
+	q.State, q.ConsumedAt, q.TxHash = QuoteConsumed, now, hash
+	var events []store.Event
+	if q.Bundled() && c.Membership.Status == MembershipNone {
+		c.Membership = Membership{
+			Wallet: q.Wallet, Status: MembershipActive, QuoteID: q.ID, TxHash: hash, ChainID: q.ChainID, ActivatedAt: now, UpdatedAt: now,
+		}
+		events = append(events, membershipEvent(EventMembershipActivated, &c.Membership, now))
+	}
+	switch {
+	case q.OfferID == "":
+	case c.Renewed != nil:
+		renew(c.Renewed, q.Policy.TermSeconds, now)
+		q.EntitlementID = c.Renewed.ID
+		events = append(events, entitlementEvent(EventEntitlementRenewed, c.Renewed, now))
+	default:
+		e := issued(c, now)
+		c.Issue, q.EntitlementID = &e, e.ID
+		events = append(events, entitlementEvent(EventEntitlementActivated, &e, now))
+	}
+	events = append(events, quoteEvent(EventQuoteConsumed, q, now))
+	return s.audited(Actor{Wallet: q.PayerWallet}, "quote.confirm", "quote:"+q.ID,
+		map[string]any{"tx_hash": hash, "entitlement_id": q.EntitlementID, "total_amount_atomic": q.Total}, events...)
+}
+
+// issued is the entitlement that a paid quote buys.
+func issued(c *Checkout, now time.Time) Entitlement {
+	q := &c.Quote
+	e := Entitlement{
+		ID: EntitlementID(q.ChainID, q.Wallet, c.Number), OfferID: q.OfferID, IssuerID: q.IssuerID, Wallet: q.Wallet, PayerWallet: q.PayerWallet,
+		OrgRootID: q.OrgRootID, PrincipalID: q.PrincipalID, PrincipalRole: q.PrincipalRole, WorkspaceID: q.WorkspaceID,
+		Type: q.Policy.Type, Scope: q.Policy.Scope, State: EntitlementActive, AccessClass: q.Policy.AccessClass, Availability: q.Availability,
+		PolicyHash: q.PolicyHash, Transferable: q.Policy.Policies.Transferable, MaxPerWallet: q.Policy.Policies.MaxPerWallet,
+		WorkspaceBound: q.Policy.Policies.WorkspaceBound, Seats: q.Policy.Seats, TermSeconds: q.Policy.TermSeconds,
+		ChainID: q.ChainID, TxHash: q.TxHash, QuoteID: q.ID, IssuedAt: now, UpdatedAt: now,
+	}
+	if e.TermSeconds > 0 {
+		e.ExpiresAt = now.Add(time.Duration(e.TermSeconds) * time.Second)
+	}
+	return e
+}
+
+// renew adds a term to e, from its end or, if that has passed, from now.
+func renew(e *Entitlement, term int64, now time.Time) {
+	if e.ExpiresAt.IsZero() {
+		return // made to last for good since the quote
+	}
+	from := e.ExpiresAt
+	if from.Before(now) {
+		from = now
+	}
+	e.ExpiresAt, e.UpdatedAt = from.Add(time.Duration(term)*time.Second), now
+	if e.State == EntitlementExpired {
+		e.State = EntitlementActive
+	}
+	e.Availability = AvailabilityActive
+}
+
+// bought is the answer to a payment, the same again as [Service.confirmation].
+func (s *Service) bought(c *Checkout) Confirmation {
+	out := Confirmation{Quote: c.Quote, Membership: c.Membership, ConfirmedAt: c.Quote.ConsumedAt}
+	switch {
+	case c.Issue != nil:
+		out.Entitlement = *c.Issue
+	case c.Renewed != nil:
+		out.Entitlement = *c.Renewed
+	}
+	if e := &out.Entitlement; e.ID != "" {
+		s.cache.forget(e.ID, e.OfferID, e.Wallet)
+	}
+	return out
+}
+
+// confirmation is what a consumed quote has bought, as it was then. Only a renewed
+// entitlement is as it is now.
+func (s *Service) confirmation(ctx context.Context, q CheckoutQuote) (Confirmation, error) {
+	out := Confirmation{Quote: q, ConfirmedAt: q.ConsumedAt}
+	m, err := s.store.Membership(ctx, q.Wallet)
+	if err != nil {
+		return out, refusal(err, nil, "look for a membership")
+	}
+	out.Membership = m
+	switch {
+	case q.EntitlementID == "":
+	case q.Renews != "":
+		out.Entitlement, err = s.store.Entitlement(ctx, q.EntitlementID)
+	default:
+		out.Entitlement = issued(&Checkout{Quote: q}, q.ConsumedAt)
+		out.Entitlement.ID = q.EntitlementID
+	}
+	return out, refusal(err, noEntitlement(q.EntitlementID), "look for an entitlement")
+}

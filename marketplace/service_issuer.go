@@ -1,0 +1,86 @@
+package marketplace
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/v402/v402/store"
+)
+
+// errForbidden is for whoever may not do something.
+func errForbidden(actor Actor) error {
+	if actor == (Actor{}) {
+		return Refuse(CodeUnauthorized, "Authentication is required.")
+	}
+	return Refuse(CodeForbidden, "This is not yours to do.")
+}
+
+// PutIssuer creates an issuer or replaces what is said of it. Admins may; an
+// issuer may rename itself.
+func (s *Service) PutIssuer(ctx context.Context, actor Actor, id string, u IssuerUpdate) (Issuer, error) {
+	if u.Status == "" {
+		u.Status = IssuerActive
+	}
+	if !actor.issues(id) {
+		return Issuer{}, errForbidden(actor)
+	}
+	if !ValidID(id) {
+		return Issuer{}, Invalid("issuer_id", "issuer_id must be 3 to 128 of a-z, 0-9, dot, underscore and hyphen.")
+	}
+	if err := first(text("name", u.Name, 1, maxName), text("url", u.URL, 0, maxURL), checkURL(u.URL),
+		oneOf("status", u.Status, IssuerActive, IssuerSuspended)); err != nil {
+		return Issuer{}, err
+	}
+	now := s.now()
+	i, err := s.store.PutIssuer(ctx, id, func(i *Issuer, exists bool) (Trail, error) {
+		if !actor.Admin && (!exists || i.Status != u.Status) {
+			return Trail{}, errForbidden(actor)
+		}
+		if !exists {
+			i.CreatedAt = now
+		}
+		i.Name, i.URL, i.Status, i.UpdatedAt = u.Name, u.URL, u.Status, now
+		return s.audited(actor, "issuer.put", "issuer:"+id, map[string]any{"status": u.Status}), nil
+	})
+	return i, refusal(err, nil, "put an issuer")
+}
+
+func checkURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return Invalid("url", "url must be an absolute http or https URL.")
+	}
+	return nil
+}
+
+// Issuer returns one.
+func (s *Service) Issuer(ctx context.Context, id string) (Issuer, error) {
+	i, err := s.store.Issuer(ctx, id)
+	return i, refusal(err, noIssuer(id), "look for an issuer")
+}
+
+// Issuers lists issuers.
+func (s *Service) Issuers(ctx context.Context, f IssuerFilter, page store.Page) (List[Issuer], error) {
+	list, err := s.store.Issuers(ctx, f, page)
+	return list, refusal(err, nil, "list issuers")
+}
+
+// Audit lists the audit log, for admins.
+func (s *Service) Audit(ctx context.Context, actor Actor, f AuditFilter, page store.Page) (List[AuditEntry], error) {
+	if !actor.Admin {
+		return List[AuditEntry]{}, errForbidden(actor)
+	}
+	list, err := s.store.MarketAudit(ctx, f, page)
+	return list, refusal(err, nil, "list the audit log")
+}
+
+// audited is the trail of one entry.
+func (s *Service) audited(actor Actor, action, subject string, of map[string]any, events ...store.Event) Trail {
+	e := AuditEntry{At: s.now(), Actor: actor.String(), Action: action, Subject: subject}
+	if len(of) > 0 {
+		e.Detail = detail(of)
+	}
+	return Trail{Audit: []AuditEntry{e}, Events: events}
+}

@@ -1,0 +1,117 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/store/sqlite"
+)
+
+// loggedRows is an access log of so many entries by 1,000 owners, who have the
+// same share, but for the first, who has 1,000 entries however many there are.
+type loggedRows struct {
+	store *sqlite.Store
+	rows  int
+	next  int
+}
+
+// end is when the newest entry was made; each is 0.6 seconds after the one before.
+var end = time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)
+
+func loadLog(b *testing.B, rows int) *loggedRows {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "log.db")
+	s := open(b, path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	require.NoError(b, err)
+	defer func() { require.NoError(b, db.Close()) }()
+	const batch = 100_000
+	share := max(rows/1000, 1) // of entries is the first owner's
+	for first := 0; first < rows; first += batch {
+		tx, err := db.Begin()
+		require.NoError(b, err)
+		insert, err := tx.Prepare(`INSERT INTO v402_access_log VALUES ($1, $2, $3, $4, $5, 'Mozilla/5.0 (compatible; AI-Crawler/1.0)', 'US', '', '',
+			'5000000000000000000', 'ETH', $6)`)
+		require.NoError(b, err)
+		for n := first; n < min(first+batch, rows); n++ {
+			at := end.Add(-time.Duration(rows-n) * 600 * time.Millisecond)
+			owner, status := 1+n%999, catalog.LogRequested
+			if n%share == 0 {
+				owner = 0
+			}
+			if n%50 == 49 {
+				status = catalog.LogPaid
+			}
+			id := catalog.FirstLogID(at)
+			_, err := insert.Exec(id[:len(id)-7]+fmt.Sprintf("%07d", n), fmt.Sprintf("p%d-%d", owner, n%7), fmt.Sprint("o", owner), string(status),
+				fmt.Sprintf("10.0.%d.%d", n%3, n/share%100), at.UnixMicro())
+			require.NoError(b, err)
+		}
+		require.NoError(b, tx.Commit())
+	}
+	_, err = db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	require.NoError(b, err)
+	return &loggedRows{store: s, rows: rows}
+}
+
+func (l *loggedRows) list(b *testing.B) {
+	f := catalog.LogFilter{OwnerID: "o0", Unpaid: true}
+	_, err := l.store.CountLog(b.Context(), f)
+	require.NoError(b, err)
+	list, err := l.store.LogEntries(b.Context(), f, "", 0, 50)
+	require.NoError(b, err)
+	require.Len(b, list, 50)
+}
+
+func (l *loggedRows) analyse(b *testing.B) {
+	f := catalog.UnpaidFilter{OwnerID: "o0", To: end}
+	counts, err := l.store.UnpaidByProduct(b.Context(), f)
+	require.NoError(b, err)
+	require.NotEmpty(b, counts)
+	n := 0
+	require.NoError(b, l.store.UnpaidByRequester(b.Context(), f, func(catalog.UnpaidCount) error { n++; return nil }))
+	require.NotZero(b, n)
+}
+
+func (l *loggedRows) add(b *testing.B) {
+	entries := make([]catalog.LogEntry, 100)
+	for i := range entries {
+		l.next++
+		id := catalog.FirstLogID(end.Add(time.Duration(l.next) * time.Millisecond))
+		entries[i] = catalog.LogEntry{ID: id, ProductID: "p", OwnerID: fmt.Sprint("o", i), Status: catalog.LogRequested, IP: "10.0.0.1", CreatedAt: end}
+	}
+	require.NoError(b, l.store.AddLog(b.Context(), catalog.LogBatch{Entries: entries}))
+}
+
+// BenchmarkAccessLogAtScale does the same for an owner of 1,000 entries among
+// 1,000 and among 1,000,000 of them by turns, and reports how many times longer
+// it takes with the many: what should stay within 3.
+func BenchmarkAccessLogAtScale(b *testing.B) {
+	few, many := loadLog(b, 1_000), loadLog(b, 1_000_000)
+	for _, c := range []struct {
+		what string
+		do   func(l *loggedRows, b *testing.B)
+	}{{"list", (*loggedRows).list}, {"analyse", (*loggedRows).analyse}, {"add100", (*loggedRows).add}} {
+		b.Run(c.what, func(b *testing.B) {
+			var short, long time.Duration
+			n := 0
+			for b.Loop() {
+				start := time.Now()
+				c.do(few, b)
+				between := time.Now()
+				c.do(many, b)
+				short, long = short+between.Sub(start), long+time.Since(between)
+				n++
+			}
+			b.ReportMetric(float64(short.Nanoseconds())/float64(n), "ns/1000rows")
+			b.ReportMetric(float64(long.Nanoseconds())/float64(n), "ns/1000000rows")
+			b.ReportMetric(float64(long)/float64(short), "ratio")
+		})
+	}
+}

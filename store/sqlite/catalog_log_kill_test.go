@@ -1,0 +1,87 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/store/sqlite"
+)
+
+// logVictim names the file in the process that is killed.
+const logVictim = "V402_TEST_SQLITE_LOG_VICTIM"
+
+// logInterval is how often the victim stores its log.
+const logInterval = 300 * time.Millisecond
+
+func TestAKillLosesTheLastIntervalOfTheAccessLog(t *testing.T) {
+	if path := os.Getenv(logVictim); path != "" {
+		note(t, path)
+	}
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "v402.db")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), logVictim+"="+path)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	var noted []time.Time
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		at, err := time.Parse(time.RFC3339Nano, lines.Text())
+		require.NoError(t, err, lines.Text())
+		if noted = append(noted, at); len(noted) > 0 && at.Sub(noted[0]) > 5*logInterval {
+			require.NoError(t, cmd.Process.Kill())
+		}
+	}
+	require.Error(t, cmd.Wait(), "it was killed")
+
+	entries, err := open(t, path).LogEntries(t.Context(), catalog.LogFilter{}, "", 0, 1_000_000)
+	require.NoError(t, err)
+	require.NotEmpty(t, entries)
+	there := map[string]bool{}
+	for _, e := range entries {
+		there[e.Payer] = true
+	}
+	killed := noted[len(noted)-1]
+	for n, at := range noted {
+		if !there[fmt.Sprint(n)] {
+			const busy = 2 * time.Second // a machine that lets the flush wait
+			require.Less(t, killed.Sub(at), logInterval+busy, "attempt %d of %d is lost", n, len(noted))
+		}
+	}
+}
+
+// logOnly is a catalog's store with nothing but the access log.
+type logOnly struct {
+	catalog.Store
+	db *sqlite.Store
+}
+
+func (l logOnly) AddLog(ctx context.Context, b catalog.LogBatch) error { return l.db.AddLog(ctx, b) }
+
+func (l logOnly) PurgeLog(ctx context.Context, before time.Time, limit int) (int, error) {
+	return l.db.PurgeLog(ctx, before, limit)
+}
+
+// note notes attempts and prints when, until it is killed.
+func note(t *testing.T, path string) {
+	s, err := sqlite.Open(t.Context(), path)
+	require.NoError(t, err)
+	service, err := catalog.New(catalog.Config{Store: logOnly{db: s}, Log: catalog.LogConfig{FlushEvery: logInterval}})
+	require.NoError(t, err)
+	go func() { _ = service.Run(t.Context()) }()
+	for n := 0; ; n++ {
+		at := time.Now()
+		service.Record(catalog.Product{ID: "p1", OwnerID: "o1"}, catalog.LogEntry{Status: catalog.LogRequested, Payer: fmt.Sprint(n)}, "192.0.2.1:1")
+		fmt.Println(at.Format(time.RFC3339Nano))
+		time.Sleep(2 * time.Millisecond)
+	}
+}

@@ -1,0 +1,397 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/facilitator/webhook"
+	"github.com/v402/v402/store"
+)
+
+// leaseDeliveries leases up to 100 queues to holder, for a minute.
+func leaseDeliveries(t *testing.T, s webhook.Store, holder string, now time.Time, failing bool) []webhook.Batch {
+	t.Helper()
+	batches, err := s.LeaseDeliveries(t.Context(), holder, now, now.Add(time.Minute), failing, 100, 100)
+	require.NoError(t, err)
+	return batches
+}
+
+// attempted is the nth attempt.
+func attempted(n int) webhook.Attempt {
+	return webhook.Attempt{N: n, At: at, DurationMS: 12, StatusCode: 500, Response: "“no”\n", Error: "the answer was 500"}
+}
+
+func unchanged(*webhook.Endpoint) []store.Event { return nil }
+
+// finishAll records one outcome for all of a batch; what stays pending is due in
+// an hour.
+func finishAll(t *testing.T, s webhook.Store, holder string, b webhook.Batch, to webhook.DeliveryStatus) {
+	t.Helper()
+	var outcomes []webhook.Outcome
+	for _, d := range b.Deliveries {
+		outcomes = append(outcomes, webhook.Outcome{ID: d.ID, Attempt: attempted(d.Attempts + 1), Status: to, NextAt: at.Add(time.Hour)})
+	}
+	require.NoError(t, s.FinishDeliveries(t.Context(), holder, b.Queue, outcomes, unchanged, at))
+}
+
+// queue queues the events from first to before last for an endpoint.
+func queue(t *testing.T, s webhook.Store, e webhook.Endpoint, first, last int) []webhook.Delivery {
+	t.Helper()
+	var list []webhook.Delivery
+	for n := first; n < last; n++ {
+		d, err := s.QueueEvent(t.Context(), e.ID, *event(n), at.Add(time.Duration(n)*time.Second))
+		require.NoError(t, err)
+		list = append(list, d)
+	}
+	return list
+}
+
+func queuesOf(batches []webhook.Batch) []string {
+	names := []string{}
+	for _, b := range batches {
+		names = append(names, b.Queue)
+	}
+	return names
+}
+
+var deliveryPromises = promises[WebhookStore]{
+	"what is due is leased by recipient, the oldest first, to one holder": func(t *testing.T, s WebhookStore) {
+		e, other := addEndpoint(t, s, "ann", 1), addEndpoint(t, s, "bob", 1)
+		mine := queue(t, s, e, 0, 3)
+		queue(t, s, other, 5, 6)
+		batches, err := s.LeaseDeliveries(t.Context(), "a", at.Add(time.Second), at.Add(time.Minute), false, 100, 1)
+		require.NoError(t, err)
+		require.Equal(t, []string{e.ID}, queuesOf(batches), "nothing of the other is due")
+		require.Equal(t, mine[:1], batches[0].Deliveries)
+		later := at.Add(30 * time.Second)
+		require.Equal(t, []string{other.ID}, queuesOf(leaseDeliveries(t, s, "b", later, false)), "the first is held")
+		batches = leaseDeliveries(t, s, "b", at.Add(time.Minute), false)
+		require.Equal(t, []string{e.ID}, queuesOf(batches), "until its lease has run out")
+		require.Equal(t, mine, batches[0].Deliveries)
+	},
+	"the longest due queues are leased first": func(t *testing.T, s WebhookStore) {
+		for n := range 3 {
+			queue(t, s, addEndpoint(t, s, "ann", n), 2-n, 3-n)
+		}
+		var got []string
+		for range 3 {
+			batches, err := s.LeaseDeliveries(t.Context(), "a", at.Add(time.Hour), at.Add(2*time.Hour), false, 1, 1)
+			require.NoError(t, err)
+			got = append(got, queuesOf(batches)...)
+		}
+		require.Equal(t, []string{"wh-ann-002", "wh-ann-001", "wh-ann-000"}, got)
+		batches, err := s.LeaseDeliveries(t.Context(), "a", at.Add(time.Hour), at.Add(2*time.Hour), false, 0, 1)
+		require.NoError(t, err)
+		require.Empty(t, batches)
+	},
+	"what was delivered or given up is not due again": func(t *testing.T, s WebhookStore) {
+		e := addEndpoint(t, s, "ann", 1)
+		list := queue(t, s, e, 0, 3)
+		now := at.Add(time.Minute)
+		leaseDeliveries(t, s, "a", now, false)
+		outcomes := []webhook.Outcome{
+			{ID: list[0].ID, Attempt: attempted(1), Status: webhook.DeliveryDelivered},
+			{ID: list[1].ID, Attempt: attempted(1), Status: webhook.DeliveryDead},
+			{ID: list[2].ID, Attempt: attempted(1), Status: webhook.DeliveryPending, NextAt: now.Add(time.Hour)},
+		}
+		require.NoError(t, s.FinishDeliveries(t.Context(), "a", e.ID, outcomes, unchanged, now))
+		require.Empty(t, leaseDeliveries(t, s, "b", now.Add(59*time.Minute), false))
+		batches := leaseDeliveries(t, s, "b", now.Add(time.Hour), false)
+		require.Len(t, batches, 1)
+		want := list[2]
+		want.Attempts, want.Failures, want.Log = 1, 1, []webhook.Attempt{attempted(1)}
+		want.NextAt, want.UpdatedAt = now.Add(time.Hour), now
+		require.Equal(t, []webhook.Delivery{want}, batches[0].Deliveries)
+		got, err := s.WebhookDelivery(t.Context(), e.ID, list[0].ID)
+		require.NoError(t, err)
+		require.Equal(t, webhook.DeliveryDelivered, got.Status)
+		require.Equal(t, 1, got.Attempts)
+		require.Zero(t, got.Failures)
+	},
+	"an attempt is recorded once, also by a holder that lost the queue": func(t *testing.T, s WebhookStore) {
+		e := addEndpoint(t, s, "ann", 1)
+		d := queue(t, s, e, 0, 1)[0]
+		leaseDeliveries(t, s, "a", at, false)
+		leaseDeliveries(t, s, "b", at.Add(time.Minute), false)
+		outcome := []webhook.Outcome{{ID: d.ID, Attempt: attempted(1), Status: webhook.DeliveryPending, NextAt: at}}
+		require.NoError(t, s.FinishDeliveries(t.Context(), "a", e.ID, outcome, unchanged, at))
+		require.Empty(t, append(leaseDeliveries(t, s, "c", at.Add(time.Minute), false), leaseDeliveries(t, s, "c", at.Add(time.Minute), true)...),
+			"the queue is held by another still")
+		require.NoError(t, s.FinishDeliveries(t.Context(), "b", e.ID, outcome, unchanged, at))
+		got, err := s.WebhookDelivery(t.Context(), e.ID, d.ID)
+		require.NoError(t, err)
+		require.Equal(t, 1, got.Attempts)
+		require.Len(t, got.Log, 1)
+
+		outcome[0].Attempt.N, outcome[0].Status = 2, webhook.DeliveryDelivered
+		require.NoError(t, s.FinishDeliveries(t.Context(), "b", e.ID, outcome, unchanged, at))
+		outcome[0].Attempt.N, outcome[0].Status = 3, webhook.DeliveryPending
+		require.NoError(t, s.FinishDeliveries(t.Context(), "b", e.ID, outcome, unchanged, at))
+		got, err = s.WebhookDelivery(t.Context(), e.ID, d.ID)
+		require.NoError(t, err)
+		require.Equal(t, webhook.DeliveryDelivered, got.Status, "what is delivered stays so")
+		require.NoError(t, s.FinishDeliveries(t.Context(), "b", "no such queue", nil, unchanged, at))
+	},
+	"queues whose last batch had no success are a lane of their own": func(t *testing.T, s WebhookStore) {
+		e, other := addEndpoint(t, s, "ann", 1), addEndpoint(t, s, "bob", 1)
+		queue(t, s, e, 0, 2)
+		queue(t, s, other, 0, 1)
+		now := at.Add(time.Minute)
+		for _, b := range leaseDeliveries(t, s, "a", now, false) {
+			if b.Queue == e.ID {
+				finishAll(t, s, "a", b, webhook.DeliveryPending)
+				continue
+			}
+			finishAll(t, s, "a", b, webhook.DeliveryDelivered)
+		}
+		queue(t, s, e, 5, 6)
+		queue(t, s, other, 5, 6)
+		require.Equal(t, []string{other.ID}, queuesOf(leaseDeliveries(t, s, "a", now, false)))
+		batches := leaseDeliveries(t, s, "a", now, true)
+		require.Equal(t, []string{e.ID}, queuesOf(batches))
+		require.NoError(t, s.FinishDeliveries(t.Context(), "a", e.ID, nil, unchanged, now))
+		require.Len(t, leaseDeliveries(t, s, "a", now, true), 1, "nothing was attempted, nothing is known")
+		finishAll(t, s, "a", batches[0], webhook.DeliveryDelivered)
+		require.Empty(t, leaseDeliveries(t, s, "a", at.Add(9*time.Hour), true), "one success, and it is healthy")
+		require.Len(t, leaseDeliveries(t, s, "a", at.Add(9*time.Hour), false), 2)
+	},
+	"the endpoint is changed with what came of its deliveries, and others hear of it": func(t *testing.T, s WebhookStore) {
+		e := addEndpoint(t, s, "ann", 1)
+		list := queue(t, s, e, 0, 2)
+		leaseDeliveries(t, s, "a", at, false)
+		outcomes := []webhook.Outcome{{ID: list[0].ID, Attempt: attempted(1), Status: webhook.DeliveryDead}}
+		require.NoError(t, s.FinishDeliveries(t.Context(), "a", e.ID, outcomes, func(c *webhook.Endpoint) []store.Event {
+			require.Equal(t, e, *c)
+			c.Status, c.Reason, c.DisabledAt, c.FailingSince = webhook.EndpointDisabled, webhook.DisabledGone, at, at
+			return []store.Event{*event(7)}
+		}, at))
+		got := loadEndpoint(t, s, e.ID)
+		require.Equal(t, webhook.DisabledGone, got.Reason)
+		require.Equal(t, at, got.FailingSince)
+		require.Equal(t, eventIDs(7), pull(t, s, "a", at, 10))
+
+		later := at.Add(time.Hour)
+		require.Empty(t, leaseDeliveries(t, s, "a", later, true), "what is pending waits")
+		d := queue(t, s, e, 3, 4)[0]
+		require.Equal(t, webhook.DeliveryPending, d.Status)
+		require.Empty(t, leaseDeliveries(t, s, "a", later, true))
+		_, err := s.UpdateWebhook(t.Context(), e.ID, func(c *webhook.Endpoint) error {
+			c.Status = webhook.EndpointActive
+			return nil
+		})
+		require.NoError(t, err)
+		batches := leaseDeliveries(t, s, "a", later, true)
+		require.Len(t, batches, 1, "and goes on once the endpoint is active")
+		require.Equal(t, []string{list[1].ID, d.ID}, []string{batches[0].Deliveries[0].ID, batches[0].Deliveries[1].ID})
+	},
+	"a delivery of a direct recipient has no endpoint": func(t *testing.T, s WebhookStore) {
+		events := emitted(t, s, "a", 0, 1)
+		publish(t, s, "a", webhook.Publication{Event: events[0], Queues: []string{"direct:x:1"}})
+		batches := leaseDeliveries(t, s, "a", at, false)
+		require.Len(t, batches, 1)
+		require.Nil(t, batches[0].Endpoint)
+		require.NoError(t, s.FinishDeliveries(t.Context(), "a", "direct:x:1", nil, func(*webhook.Endpoint) []store.Event {
+			return []store.Event{*event(7)}
+		}, at))
+		require.Empty(t, pull(t, s, "a", at, 10))
+	},
+}
+
+var deliveryLogPromises = promises[WebhookStore]{
+	"a log keeps the last attempts": func(t *testing.T, s WebhookStore) {
+		e := addEndpoint(t, s, "ann", 1)
+		d := queue(t, s, e, 0, 1)[0]
+		for n := range webhook.MaxLog + 3 {
+			finishAll(t, s, "a", webhook.Batch{Queue: e.ID, Deliveries: []webhook.Delivery{{ID: d.ID, Attempts: n}}}, webhook.DeliveryPending)
+		}
+		got, err := s.WebhookDelivery(t.Context(), e.ID, d.ID)
+		require.NoError(t, err)
+		require.Len(t, got.Log, webhook.MaxLog)
+		require.Equal(t, attempted(4), got.Log[0])
+		require.Equal(t, webhook.MaxLog+3, got.Attempts)
+	},
+	"a delivery is queued again, if that is allowed, as the same one": func(t *testing.T, s WebhookStore) {
+		e := addEndpoint(t, s, "ann", 1)
+		d := queue(t, s, e, 0, 1)[0]
+		finishAll(t, s, "a", leaseDeliveries(t, s, "a", at, false)[0], webhook.DeliveryDead)
+		allowed := func(webhook.Delivery) error { return nil }
+		_, err := s.RequeueDelivery(t.Context(), e.ID, d.ID, func(got webhook.Delivery) error {
+			require.Equal(t, webhook.DeliveryDead, got.Status)
+			return errRefused
+		}, at)
+		require.ErrorIs(t, err, errRefused)
+		_, err = s.RequeueDelivery(t.Context(), "other", d.ID, allowed, at)
+		require.ErrorIs(t, err, store.ErrNotFound)
+		require.Empty(t, leaseDeliveries(t, s, "a", at.Add(time.Hour), true))
+
+		again, err := s.RequeueDelivery(t.Context(), e.ID, d.ID, allowed, at.Add(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, webhook.DeliveryPending, again.Status)
+		require.Equal(t, d.Event, again.Event)
+		require.Equal(t, 1, again.Attempts)
+		require.Zero(t, again.Failures)
+		require.Equal(t, at.Add(time.Hour), again.NextAt)
+		batches := leaseDeliveries(t, s, "a", at.Add(time.Hour), true)
+		require.Equal(t, []webhook.Delivery{again}, batches[0].Deliveries)
+	},
+	"deliveries are replayed as they are selected": func(t *testing.T, s WebhookStore) {
+		e, other := addEndpoint(t, s, "ann", 1), addEndpoint(t, s, "bob", 1)
+		queue(t, s, e, 0, 4)
+		queue(t, s, other, 0, 1)
+		now := at.Add(time.Hour)
+		for _, b := range leaseDeliveries(t, s, "a", now, false) {
+			finishAll(t, s, "a", b, webhook.DeliveryDead)
+		}
+		n, err := s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, From: at.Add(time.Second), To: at.Add(3 * time.Second)}, 1, now)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		n, err = s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, From: at.Add(time.Second), To: at.Add(3 * time.Second)}, 9, now)
+		require.NoError(t, err)
+		require.Equal(t, 1, n, "what is pending is not replayed")
+		n, err = s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, Status: webhook.DeliveryDelivered}, 9, now)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		batches := leaseDeliveries(t, s, "a", now, true)
+		require.Equal(t, []string{e.ID}, queuesOf(batches))
+		require.Len(t, batches[0].Deliveries, 2)
+	},
+	"deliveries are listed as they are selected, the newest first": func(t *testing.T, s WebhookStore) {
+		e := addEndpoint(t, s, "ann", 1)
+		list := queue(t, s, e, 0, 5)
+		dead := webhook.Batch{Queue: e.ID, Deliveries: list[1:3]}
+		finishAll(t, s, "a", dead, webhook.DeliveryDead)
+		for _, c := range []struct {
+			filter webhook.DeliveryFilter
+			page   store.PageNumber
+			want   []int
+			total  int64
+		}{
+			{webhook.DeliveryFilter{Queue: e.ID}, store.PageNumber{Size: 2}, []int{4, 3}, 5},
+			{webhook.DeliveryFilter{Queue: e.ID}, store.PageNumber{Page: 3, Size: 2}, []int{0}, 5},
+			{webhook.DeliveryFilter{Queue: e.ID, Status: webhook.DeliveryDead}, store.PageNumber{}, []int{2, 1}, 2},
+			{webhook.DeliveryFilter{Queue: e.ID, EventType: event(0).Type}, store.PageNumber{Size: 1}, []int{4}, 5},
+			{webhook.DeliveryFilter{Queue: e.ID, EventType: "x"}, store.PageNumber{}, nil, 0},
+			{webhook.DeliveryFilter{EventID: event(3).ID}, store.PageNumber{}, []int{3}, 1},
+			{webhook.DeliveryFilter{From: at.Add(time.Second), To: at.Add(3 * time.Second)}, store.PageNumber{}, []int{2, 1}, 2},
+			{webhook.DeliveryFilter{Queue: "other"}, store.PageNumber{}, nil, 0},
+		} {
+			l, err := s.WebhookDeliveries(t.Context(), c.filter, c.page)
+			require.NoError(t, err)
+			require.Equal(t, c.total, l.Total)
+			var got []int
+			for _, d := range l.Items {
+				got = append(got, slices.IndexFunc(list, func(other webhook.Delivery) bool { return other.ID == d.ID }))
+			}
+			require.Equal(t, c.want, got, "%+v", c)
+		}
+	},
+	"old deliveries are deleted, a few at a time, and nothing of them is due": func(t *testing.T, s WebhookStore) {
+		e := addEndpoint(t, s, "ann", 1)
+		queue(t, s, e, 0, 5)
+		n, err := s.PruneDeliveries(t.Context(), at.Add(4*time.Second), 3)
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		require.Equal(t, eventIDs(3, 4), deliveriesTo(t, s, e.ID))
+		n, err = s.PruneDeliveries(t.Context(), at.Add(4*time.Second), 3)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		n, err = s.PruneDeliveries(t.Context(), at.Add(4*time.Second), 3)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		batches := leaseDeliveries(t, s, "a", at.Add(time.Hour), false)
+		require.Len(t, batches[0].Deliveries, 1)
+		finishAll(t, s, "a", batches[0], webhook.DeliveryDelivered)
+		require.Empty(t, leaseDeliveries(t, s, "a", at.Add(time.Hour), false))
+		_, err = s.QueueEvent(t.Context(), e.ID, *event(0), at.Add(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, eventIDs(0, 4), deliveriesTo(t, s, e.ID), "an event that was forgotten is known again")
+	},
+}
+
+var webhookReplicaPromises = promises[[]WebhookStore]{
+	"of all who add an endpoint at once as many succeed as are allowed": func(t *testing.T, replicas []WebhookStore) {
+		_, errs := together(12, func(i int) (struct{}, error) {
+			return struct{}{}, replicas[i%len(replicas)].AddWebhook(t.Context(), newEndpoint("ann", i), mostWebhooks)
+		})
+		added := 0
+		for _, err := range errs {
+			if err == nil {
+				added++
+				continue
+			}
+			require.ErrorIs(t, err, webhook.ErrTooMany)
+		}
+		require.Equal(t, mostWebhooks, added)
+	},
+	"events are published by all at once, and each is delivered once to each": func(t *testing.T, replicas []WebhookStore) {
+		const n = 60
+		e := addEndpoint(t, replicas[0], "ann", 1, "*")
+		emit(t, replicas[0], 0, n)
+		_, errs := together(12, func(i int) (struct{}, error) {
+			s, name := replicas[i%len(replicas)], fmt.Sprint("publisher-", i)
+			events, err := s.LeaseEvents(t.Context(), name, at, at.Add(time.Minute), n/10)
+			var list []webhook.Publication
+			for _, event := range events {
+				list = append(list, webhook.Publication{Event: event, Owners: []string{"ann"}, Queues: []string{"direct:x:1", "direct:x:2"}})
+			}
+			if err == nil {
+				err = s.PublishEvents(t.Context(), name, list, at)
+			}
+			return struct{}{}, err
+		})
+		noErrors(t, errs)
+		rest := pull(t, replicas[1], "rest", at, n)
+		for _, queue := range []string{e.ID, "direct:x:1", "direct:x:2"} {
+			all := append(deliveriesTo(t, replicas[2], queue), rest...)
+			slices.Sort(all)
+			require.Len(t, slices.Compact(all), n)
+		}
+	},
+	"a queue is held by one, and none of it is lost while more is queued": func(t *testing.T, replicas []WebhookStore) {
+		const n = 40
+		e := addEndpoint(t, replicas[0], "ann", 1)
+		results, errs := together(n+9, func(i int) ([]string, error) {
+			s := replicas[i%len(replicas)]
+			if i < n {
+				_, err := s.QueueEvent(t.Context(), e.ID, *event(i), at)
+				return nil, err
+			}
+			return drain(t, s, fmt.Sprint("deliverer-", i))
+		})
+		noErrors(t, errs)
+		last, err := drain(t, replicas[0], "last")
+		require.NoError(t, err)
+		got := append(slices.Concat(results...), last...)
+		slices.Sort(got)
+		want := make([]int, n)
+		for i := range want {
+			want[i] = i
+		}
+		require.Equal(t, eventIDs(want...), got)
+	},
+}
+
+// drain delivers what is due until nothing is, and returns the events.
+func drain(t *testing.T, s webhook.Store, holder string) ([]string, error) {
+	var got []string
+	for {
+		batches, err := s.LeaseDeliveries(t.Context(), holder, at, at.Add(time.Minute), false, 5, 3)
+		if err != nil || len(batches) == 0 {
+			return got, err
+		}
+		for _, b := range batches {
+			var outcomes []webhook.Outcome
+			for _, d := range b.Deliveries {
+				got = append(got, d.Event.ID)
+				outcomes = append(outcomes, webhook.Outcome{ID: d.ID, Attempt: attempted(d.Attempts + 1), Status: webhook.DeliveryDelivered, NextAt: at})
+			}
+			if err := s.FinishDeliveries(t.Context(), holder, b.Queue, outcomes, unchanged, at); err != nil {
+				return got, err
+			}
+		}
+	}
+}
