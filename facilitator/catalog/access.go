@@ -20,6 +20,7 @@ type AccessRequest struct {
 	Payer     string       // address that the caller has proven to own
 	Requester string       // who is told a dynamic price: the user, or the address of the client
 	Payment   *x402.PaymentPayload
+	EveryTime bool // a payment that is repeated counts as one more access
 }
 
 // Access is what a request got.

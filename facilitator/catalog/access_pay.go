@@ -202,7 +202,7 @@ func (s *Service) redeliver(ctx context.Context, product *Product, r AccessReque
 	}
 	now := s.now()
 	var a Access
-	switch again := g.Counted() && now.Before(g.LastAccessAt.Add(s.options.Payments.ContentTTL)); {
+	switch again := g.Counted() && !r.EveryTime && now.Before(g.LastAccessAt.Add(s.options.Payments.ContentTTL)); {
 	case g.Status(now) == GrantExpired:
 		return Access{Product: *product}, s.refuse(ctx, product, r, x402.ReasonPaymentAlreadyUsed, "The access that this payment bought has expired")
 	case again && (g.Live(now) || g.Status(now) == GrantExhausted):

@@ -15,6 +15,7 @@ import (
 type terms struct {
 	product  Product
 	resource x402.ResourceInfo
+	timeout  x402.Seconds      // to pay
 	x402     []PaymentOption   // through the facilitator
 	plain    []PaymentOption   // by transaction
 	protocol *middleware.Terms // of x402; nil if there are none
@@ -68,7 +69,7 @@ func (s *Service) termsOf(ctx context.Context, product *Product, r AccessRequest
 	if err != nil {
 		return nil, err
 	}
-	t := &terms{product: *product, resource: x402.ResourceInfo{
+	t := &terms{product: *product, timeout: s.timeout(), resource: x402.ResourceInfo{
 		URL: r.URL, Description: shortened(product.Title, maxResource), MimeType: product.ContentType,
 	}}
 	if err := s.sort(ctx, t, options); err != nil {
@@ -104,9 +105,7 @@ func (s *Service) sort(ctx context.Context, t *terms, options []PaymentOption) e
 		return err
 	}
 	for _, o := range options {
-		_, v2 := supported.Kind(x402.V2, x402.SchemeExact, o.Coin.Network)
-		_, v1 := supported.Kind(x402.V1, x402.SchemeExact, o.Coin.Network)
-		if !o.Coin.Native() && (v1 || v2) {
+		if !o.Coin.Native() && serves(&supported, o.Coin.Network) {
 			t.x402 = append(t.x402, o)
 		}
 		if _, ok := s.chain(o.Coin.Network); ok {
@@ -114,6 +113,13 @@ func (s *Service) sort(ctx context.Context, t *terms, options []PaymentOption) e
 		}
 	}
 	return nil
+}
+
+// serves says whether exact payments on n are settled.
+func serves(supported *x402.Supported, n x402.Network) bool {
+	_, v2 := supported.Kind(x402.V2, x402.SchemeExact, n)
+	_, v1 := supported.Kind(x402.V1, x402.SchemeExact, n)
+	return v1 || v2
 }
 
 func (s *Service) supported(ctx context.Context) (x402.Supported, error) {
@@ -129,12 +135,14 @@ func (s *Service) supported(ctx context.Context) (x402.Supported, error) {
 	return supported, nil
 }
 
+func (s *Service) timeout() x402.Seconds { return x402.Seconds(s.options.Payments.Timeout.Seconds()) }
+
 func (s *Service) offers(options []PaymentOption) []middleware.Offer {
 	list := make([]middleware.Offer, len(options))
 	for i, o := range options {
 		list[i] = middleware.Offer{
 			Network: o.Coin.Network, Asset: o.Coin.Token.Address, Amount: o.Amount, PayTo: o.PayTo,
-			MaxTimeoutSeconds: x402.Seconds(s.options.Payments.Timeout.Seconds()),
+			MaxTimeoutSeconds: s.timeout(),
 			Extra:             o.Coin.Token.Requirements(o.Amount, o.PayTo).Extra,
 		}
 	}

@@ -95,3 +95,40 @@ func (s *Service) payOut(ctx context.Context, p Payment, r Refund) (Refund, erro
 	r.Transaction, r.SettledAt = transaction, s.now()
 	return r, s.store.SettlePaymentRefund(ctx, r.ID, r.Transaction, r.SettledAt)
 }
+
+// Reconcile decides what became of a payment, for admins: an open one is asked
+// about once more, a disputed one is accepted with the grant that it was made for,
+// and what is owed of refunds is paid out.
+func (s *Service) Reconcile(ctx context.Context, id string) (Payment, error) {
+	p, err := s.AnyPayment(ctx, id)
+	if err != nil {
+		return p, err
+	}
+	switch {
+	case p.Status == PaymentDisputed:
+		return s.accept(ctx, p)
+	case p.Status == PaymentProcessing, p.Status == PaymentPending && !s.now().Before(p.ExpiresAt):
+		if err := s.tend(ctx, p); err != nil {
+			return p, err
+		}
+	}
+	if _, err := s.PayRefund(ctx, id); err != nil {
+		return p, err
+	}
+	return s.AnyPayment(ctx, id)
+}
+
+// accept confirms a payment whose money came too late.
+func (s *Service) accept(ctx context.Context, p Payment) (Payment, error) {
+	now := s.now()
+	proof := Proof{Method: p.Method, Network: p.Network, Transaction: p.Transaction, LogIndex: p.LogIndex, Signed: true}
+	p, _, err := s.store.ConfirmProductPayment(ctx, p.ID, proof, func(p *Payment) (*Grant, []store.Event, error) {
+		if err := p.move(PaymentConfirmed, now); err != nil {
+			return nil, nil, err
+		}
+		p.FailureReason = ""
+		g := newGrant(p, now, false)
+		return &g, []store.Event{paymentEvent(EventPaymentConfirmed, p, now), grantEvent(p, &g, now)}, nil
+	})
+	return p, paymentError(err, "accept a payment")
+}
