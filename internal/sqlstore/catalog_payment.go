@@ -180,7 +180,7 @@ func (s *DB) ConfirmProductPayment(ctx context.Context, id string, proof catalog
 		if err != nil || !added {
 			return err
 		}
-		return countPurchase(ctx, tx, p.ProductID, kept.CreatedAt)
+		return s.countPurchase(ctx, tx, p.ProductID, kept.CreatedAt)
 	})
 	if err != nil {
 		return catalog.Payment{}, nil, s.errorf("confirm payment %s: %w", id, err)
@@ -218,16 +218,6 @@ func prove(ctx context.Context, tx querier, p *catalog.Payment, proof catalog.Pr
 	if err == nil && len(earlier) > 0 {
 		err = catalog.ErrEarlierPayment
 	}
-	return err
-}
-
-// countPurchase counts one purchase of a product, which may be gone.
-func countPurchase(ctx context.Context, tx querier, productID string, at time.Time) error {
-	if _, err := tx.ExecContext(ctx, "UPDATE v402_catalog_products SET purchases = purchases + 1 WHERE id = $1", productID); err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO v402_catalog_activity (hour, product_id, views, purchases) VALUES ($1, $2, 0, 1)
-		ON CONFLICT (hour, product_id) DO UPDATE SET purchases = v402_catalog_activity.purchases + 1`, at.Unix()/3600, productID)
 	return err
 }
 

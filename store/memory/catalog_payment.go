@@ -312,6 +312,3 @@ func (s *Store) PaymentRefunds(ctx context.Context, paymentID string) ([]catalog
 	}
 	return list, nil
 }
-
-// countPurchase counts one purchase of a product.
-func (s *Store) countPurchase(string, time.Time) {}

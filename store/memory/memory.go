@@ -30,6 +30,7 @@ type Store struct {
 	accessLog   accessLog
 	payments    paymentData
 	wallet      walletData
+	catalog     catalogData
 }
 
 var (
@@ -56,6 +57,7 @@ func New() *Store {
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
 	s.payments.init()
+	s.catalog.init()
 	return s
 }
 

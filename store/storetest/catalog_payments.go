@@ -24,6 +24,11 @@ type PaymentStore interface {
 // TestPayments shows that open returns empty stores that keep payments and grants
 // as [catalog.PaymentStore] promises, on so many replicas as are asked for.
 func TestPayments(t *testing.T, open func(t *testing.T, replicas int) []PaymentStore) {
+	purchasePromises.run(t, func(t *testing.T) purchaseStore {
+		s, ok := open(t, 1)[0].(purchaseStore)
+		require.True(t, ok, "the store keeps products too")
+		return s
+	})
 	one := func(t *testing.T) PaymentStore { return open(t, 1)[0] }
 	paymentPromises.run(t, one)
 	proofPromises.run(t, one)
@@ -40,7 +45,7 @@ func newPayment(n int, edits ...func(*catalog.Payment)) catalog.Payment {
 		ID: fmt.Sprintf("pay-%05d", n), ProductID: "product-1", OwnerID: "owner-1", UserID: "user-1", Method: catalog.MethodTransaction,
 		Status: catalog.PaymentPending, Scheme: catalog.SchemeExact, Chain: "base-sepolia", Network: x402.BaseSepolia, Currency: "USDC",
 		Asset: "0x036CbD53842c5426634e7929541eC2318f3dCF7e", Payer: "0x857b06519E91e3A54538791bDbb0E22373e36b66",
-		Payee: "0x209693Bc6afc0C5328bA36FaF03C514EF312287C", Amount: x402.NewAmount(10_000), Fee: x402.NewAmount(250),
+		Payee: "0x209693Bc6afc0C5328bA36FaF03C514EF312287C", Amount: x402.NewAmount(10_000), Fee: x402.NewAmount(250), Refunded: x402.NewAmount(0),
 		ExternalReference: "order – “1”", AccessDuration: 24 * time.Hour, MaxAccesses: 3,
 		CreatedAt: at.Add(time.Duration(n) * time.Millisecond), ExpiresAt: at.Add(15 * time.Minute), UpdatedAt: at,
 	}
@@ -103,8 +108,8 @@ func confirm(t *testing.T, s PaymentStore, p catalog.Payment, proof catalog.Proo
 	return confirmed, *g
 }
 
-// eventTypes are those in the outbox, the oldest first.
-func eventTypes(t *testing.T, s PaymentStore) []string {
+// savedTypes are those in the outbox, the oldest first.
+func savedTypes(t *testing.T, s PaymentStore) []string {
 	t.Helper()
 	events, err := s.LeaseEvents(t.Context(), "reader", at, at, 1000)
 	require.NoError(t, err)
@@ -131,7 +136,7 @@ var paymentPromises = promises[PaymentStore]{
 			require.NoError(t, err)
 			require.Equal(t, p, got)
 		}
-		require.Equal(t, []string{"created"}, eventTypes(t, s))
+		require.Equal(t, []string{"created"}, savedTypes(t, s))
 	},
 	"of two payments with one key the first is stored": func(t *testing.T, s PaymentStore) {
 		first := addPayment(t, s, x402Payment(1))
@@ -143,7 +148,7 @@ var paymentPromises = promises[PaymentStore]{
 		require.Equal(t, first, stored)
 		_, err = s.ProductPayment(t.Context(), second.ID)
 		require.ErrorIs(t, err, store.ErrNotFound)
-		require.Empty(t, eventTypes(t, s))
+		require.Empty(t, savedTypes(t, s))
 	},
 	"payments without a key are all different": func(t *testing.T, s PaymentStore) {
 		addPayment(t, s, newPayment(1))
@@ -164,7 +169,7 @@ var paymentPromises = promises[PaymentStore]{
 		got, err = s.ProductPayment(t.Context(), p.ID)
 		require.NoError(t, err)
 		require.Equal(t, p, got)
-		require.Equal(t, []string{"failed"}, eventTypes(t, s))
+		require.Equal(t, []string{"failed"}, savedTypes(t, s))
 	},
 	"an error of a change undoes it": func(t *testing.T, s PaymentStore) {
 		p := addPayment(t, s, newPayment(1))
@@ -188,7 +193,7 @@ var paymentPromises = promises[PaymentStore]{
 		refunds, err := s.PaymentRefunds(t.Context(), p.ID)
 		require.NoError(t, err)
 		require.Empty(t, refunds)
-		require.Empty(t, eventTypes(t, s))
+		require.Empty(t, savedTypes(t, s))
 		confirm(t, s, p, proofOf(p, 1, 0)) // the proof was not used
 	},
 	"lists are filtered, the newest first": func(t *testing.T, s PaymentStore) {
@@ -310,7 +315,7 @@ var proofPromises = promises[PaymentStore]{
 			require.NoError(t, err)
 			require.Equal(t, g, got)
 		}
-		require.Equal(t, []string{catalog.EventPaymentConfirmed}, eventTypes(t, s))
+		require.Equal(t, []string{catalog.EventPaymentConfirmed}, savedTypes(t, s))
 	},
 	"one transfer proves one payment, and another of the same transaction another": func(t *testing.T, s PaymentStore) {
 		a, b := addPayment(t, s, newPayment(1)), addPayment(t, s, newPayment(2))
@@ -534,7 +539,7 @@ var paymentReplicaPromises = promises[[]PaymentStore]{
 		})
 		noErrors(t, errs)
 		require.Equal(t, 1, count(won, true))
-		require.Len(t, slices.DeleteFunc(eventTypes(t, stores[1]), func(kind string) bool { return kind != catalog.EventPaymentConfirmed }), 1)
+		require.Len(t, slices.DeleteFunc(savedTypes(t, stores[1]), func(kind string) bool { return kind != catalog.EventPaymentConfirmed }), 1)
 	},
 	"a grant for three accesses gives three to many at once": func(t *testing.T, stores []PaymentStore) {
 		p := addPayment(t, stores[0], newPayment(1))
@@ -572,4 +577,28 @@ func count[T comparable](list []T, want T) int {
 		}
 	}
 	return n
+}
+
+// purchasePromises are about products and payments in one store.
+var purchasePromises = promises[purchaseStore]{
+	"a product counts the payments that were confirmed, each once": func(t *testing.T, s purchaseStore) {
+		p := newProduct("owner-1", 1)
+		p.Purchases = 0
+		require.NoError(t, s.AddProducts(t.Context(), []catalog.Product{p}))
+		for n := range 3 {
+			payment := addPayment(t, s, newPayment(n, func(pay *catalog.Payment) { pay.ProductID = p.ID }))
+			confirm(t, s, payment, proofOf(payment, n, 0))
+			proof := proofOf(payment, n, 0)
+			_, _, err := s.ConfirmProductPayment(t.Context(), payment.ID, proof, confirming(proof, at))
+			require.ErrorIs(t, err, errRefused)
+		}
+		got, err := s.Product(t.Context(), p.ID)
+		require.NoError(t, err)
+		require.EqualValues(t, 3, got.Purchases)
+	},
+}
+
+type purchaseStore interface {
+	PaymentStore
+	catalog.ProductStore
 }

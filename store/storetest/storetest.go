@@ -29,6 +29,7 @@ type Store interface {
 	marketplace.WalletStore
 	catalog.LogStore
 	catalog.AccessStore
+	CatalogStore
 	webhook.Store
 }
 
@@ -97,6 +98,15 @@ func Test(t *testing.T, open Open) {
 	t.Run("AccessLog", func(t *testing.T) {
 		TestAccessLog(t, func(t *testing.T, replicas int) []catalog.LogStore {
 			stores := make([]catalog.LogStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Catalog", func(t *testing.T) {
+		TestCatalog(t, func(t *testing.T, replicas int) []CatalogStore {
+			stores := make([]CatalogStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}
