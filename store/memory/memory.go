@@ -30,6 +30,7 @@ type Store struct {
 	accessLog   accessLog
 	payments    paymentData
 	wallet      walletData
+	market      marketData
 	catalog     catalogData
 }
 
@@ -57,6 +58,7 @@ func New() *Store {
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
 	s.payments.init()
+	s.market.init()
 	s.catalog.init()
 	return s
 }
