@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/internal/devchain"
 )
 
@@ -78,19 +79,23 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		}
 		mux.Handle("/demo/", demo)
 	}
-	room, err := openRegistry(c, dev != nil, store, log)
+	room, err := openRegistry(c, dev != nil, service, store, log)
 	if err != nil {
 		return err
 	}
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
+	publisher, err := openPublisher(room, dev != nil, store, log)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", c.addr)
 	if err != nil {
 		return err
 	}
 	welcome(out, c, dev, room, "http://"+listener.Addr().String())
-	return serve(ctx, listener, mux, service)
+	return serve(ctx, listener, mux, service, publisher)
 }
 
 func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, log *slog.Logger) facilitator.Config {
@@ -107,8 +112,9 @@ func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, l
 // graceFor is how long requests that are under way may take after the end.
 const graceFor = 30 * time.Second
 
-// serve serves until ctx ends. Requests end before the facilitator does.
-func serve(ctx context.Context, l net.Listener, h http.Handler, service *facilitator.Service) error {
+// serve serves until ctx ends. Requests end before the facilitator does. The
+// publisher may be nil.
+func serve(ctx context.Context, l net.Listener, h http.Handler, service *facilitator.Service, publisher *webhook.Publisher) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
@@ -116,6 +122,9 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, service *facilit
 	defer stopRunning()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return service.Run(running) })
+	if publisher != nil {
+		g.Go(func() error { return publisher.Run(running) })
+	}
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
