@@ -85,7 +85,7 @@ func New(c Config) (*Service, error) {
 		if name == "" || len(token) < leastToken {
 			return nil, fmt.Errorf("account: Config.AdminTokens: %q needs a name and a token of %d characters or more", name, leastToken)
 		}
-		u := User{ID: "admin:" + name, Role: RoleSuperAdmin, Status: StatusActive, Username: name}
+		u := User{ID: staticPrefix + name, Role: RoleSuperAdmin, Status: StatusActive, Username: name}
 		s.admins = append(s.admins, admin{u, sha256.Sum256([]byte(token))})
 	}
 	for _, chain := range c.Chains {
