@@ -2,12 +2,7 @@ package marketplace
 
 import (
 	"context"
-	"errors"
-	"math"
 	"net/http"
-	"strconv"
-
-	"github.com/v402/v402/internal/web"
 )
 
 // Requirement is what a handler asks of whoever sends a request.
@@ -20,7 +15,7 @@ type Requirement struct {
 	// Workspace and OrgRoot say what the request is about; nil asks for none.
 	Workspace func(*http.Request) string
 	OrgRoot   func(*http.Request) string
-	// Refused answers a request that is refused; nil answers with [WriteError].
+	// Refused answers a request that is refused; nil answers as the API does.
 	Refused func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -48,7 +43,7 @@ func (s *Service) RequireThat(r Requirement) func(http.Handler) http.Handler {
 		}
 	}
 	if r.Refused == nil {
-		r.Refused = s.refuseGuarded
+		r.Refused = (&api{Service: s}).refuse
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -100,28 +95,4 @@ func (v *Verification) Refusal(offerID string) *Error {
 	default:
 		return Refuse(CodeEntitlementRequired, "A valid entitlement of offer %s is required; the one there is: %s.", clip(offerID), v.Code)
 	}
-}
-
-// refuseGuarded answers a request, and logs what is ours to mend.
-func (s *Service) refuseGuarded(w http.ResponseWriter, r *http.Request, err error) {
-	var refused *Error
-	if !errors.As(err, &refused) || refused.Err != nil {
-		s.log.ErrorContext(r.Context(), "marketplace: a guarded request", "method", r.Method, "path", r.URL.Path, "error", err)
-	}
-	WriteError(w, err)
-}
-
-// WriteError answers with an error in the form of the API: its code and message,
-// or that something is ours to mend for what is no [Error].
-func WriteError(w http.ResponseWriter, err error) {
-	var refused *Error
-	if !errors.As(err, &refused) {
-		refused = Refuse(CodeInternal, "Something went wrong; the request can be repeated.")
-	}
-	if refused.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(refused.RetryAfter.Seconds())), 10))
-	}
-	_ = web.JSON(w, refused.Code.Status(), map[string]string{ // strings can be encoded
-		"error": string(refused.Code), "code": string(refused.Code), "message": refused.Message,
-	})
 }

@@ -29,6 +29,8 @@ type Store struct {
 	webhooks    webhookData
 	accessLog   accessLog
 	wallet      walletData
+	market      marketData
+	catalog     catalogData
 }
 
 var (
@@ -54,6 +56,8 @@ func New() *Store {
 	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
+	s.market.init()
+	s.catalog.init()
 	return s
 }
 

@@ -26,8 +26,9 @@ type Store interface {
 	payer.Ledger
 	registry.Store
 	account.Store
-	marketplace.WalletStore
+	marketplace.Store
 	catalog.LogStore
+	CatalogStore
 	webhook.Store
 }
 
@@ -84,9 +85,27 @@ func Test(t *testing.T, open Open) {
 			return stores
 		})
 	})
+	t.Run("Marketplace", func(t *testing.T) {
+		TestMarketplace(t, func(t *testing.T, replicas int) []MarketplaceStore {
+			stores := make([]MarketplaceStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
 	t.Run("AccessLog", func(t *testing.T) {
 		TestAccessLog(t, func(t *testing.T, replicas int) []catalog.LogStore {
 			stores := make([]catalog.LogStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Catalog", func(t *testing.T) {
+		TestCatalog(t, func(t *testing.T, replicas int) []CatalogStore {
+			stores := make([]CatalogStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}
