@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -36,7 +35,6 @@ type registryRoom struct {
 	service *registry.Service
 	handler http.Handler // of everything under /api/
 	key     []byte       // that encrypts
-	token   string       // of its admin, if it was made here and must be shown
 }
 
 // openRegistry returns nil if there is no key to encrypt with. In dev mode it
@@ -50,14 +48,9 @@ func openRegistry(c config, dev bool, f x402.Facilitator, store backend, log *sl
 		return nil, nil
 	}
 	room := registryRoom{key: key}
-	token := c.adminToken
-	if token == "" {
-		token = rand.Text()
-		room.token = token
-	}
 	var err error
 	room.service, err = registry.New(registry.Config{
-		Store: store, EncryptionKey: key, Admin: registry.BearerToken("token", token), Logger: log,
+		Store: store, EncryptionKey: key, Admin: registry.BearerToken("token", c.adminToken), Logger: log,
 	})
 	if err != nil {
 		return nil, err
@@ -102,13 +95,10 @@ func paidBy(ctx context.Context) (registry.TillPayment, bool) {
 	return registry.TillPayment{Key: p.Key, Settled: p.Settled, Transaction: p.Transaction}, true
 }
 
-// welcome says where the registry is and, once, what its admin's token is.
+// welcome says where the registry is.
 func (room *registryRoom) welcome(out io.Writer, url string) {
 	if room == nil {
 		return
 	}
 	fmt.Fprintf(out, "  registry of contracts and royalties on %s/api/registry/openapi.yaml\n", url)
-	if room.token != "" {
-		fmt.Fprintf(out, "  its admin's token, shown this once: %s\n", room.token)
-	}
 }
