@@ -2,24 +2,20 @@ package marketplace
 
 import (
 	"context"
-	"errors"
-	"math"
 	"net/http"
-	"strconv"
-
-	"github.com/v402/v402/internal/web"
 )
 
 // Requirement is what a handler asks of whoever sends a request.
 type Requirement struct {
 	OfferID string
 
-	// Wallet says which wallet has sent a request, which must be proved; required.
+	// Wallet says which wallet has sent a request, which must be proved: nil wants
+	// a wallet session, see [Service.SessionOf].
 	Wallet func(*http.Request) (string, error)
 	// Workspace and OrgRoot say what the request is about; nil asks for none.
 	Workspace func(*http.Request) string
 	OrgRoot   func(*http.Request) string
-	// Refused answers a request that is refused; nil answers with [WriteError].
+	// Refused answers a request that is refused; nil answers as the API does.
 	Refused func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -41,10 +37,13 @@ func (s *Service) Require(offerID string) func(http.Handler) http.Handler {
 // be known, nobody is let through.
 func (s *Service) RequireThat(r Requirement) func(http.Handler) http.Handler {
 	if r.Wallet == nil {
-		r.Wallet = func(*http.Request) (string, error) { return "", errNoSession() }
+		r.Wallet = func(req *http.Request) (string, error) {
+			session, err := s.SessionOf(req)
+			return session.Wallet, err
+		}
 	}
 	if r.Refused == nil {
-		r.Refused = s.refuseGuarded
+		r.Refused = (&api{Service: s}).refuse
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -96,30 +95,4 @@ func (v *Verification) Refusal(offerID string) *Error {
 	default:
 		return Refuse(CodeEntitlementRequired, "A valid entitlement of offer %s is required; the one there is: %s.", clip(offerID), v.Code)
 	}
-}
-
-func errNoSession() *Error { return Refuse(CodeSessionRequired, "A wallet session is required.") }
-
-// refuseGuarded answers a request, and logs what is ours to mend.
-func (s *Service) refuseGuarded(w http.ResponseWriter, r *http.Request, err error) {
-	var refused *Error
-	if !errors.As(err, &refused) || refused.Err != nil {
-		s.log.ErrorContext(r.Context(), "marketplace: a guarded request", "method", r.Method, "path", r.URL.Path, "error", err)
-	}
-	WriteError(w, err)
-}
-
-// WriteError answers with an error in the form of the API: its code and message,
-// or that something is ours to mend for what is no [Error].
-func WriteError(w http.ResponseWriter, err error) {
-	var refused *Error
-	if !errors.As(err, &refused) {
-		refused = Refuse(CodeInternal, "Something went wrong; the request can be repeated.")
-	}
-	if refused.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(refused.RetryAfter.Seconds())), 10))
-	}
-	_ = web.JSON(w, refused.Code.Status(), map[string]string{ // strings can be encoded
-		"error": string(refused.Code), "code": string(refused.Code), "message": refused.Message,
-	})
 }

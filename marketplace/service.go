@@ -101,6 +101,9 @@ type Config struct {
 	// returns the zero Actor for strangers and an error for wrong credentials.
 	// Nil: everybody is a stranger.
 	Authenticate func(*http.Request) (Actor, error)
+	// RateLimit is how many changes one client who is neither admin nor issuer may
+	// ask for within a minute; [DefaultRateLimit] if zero, any number if negative.
+	RateLimit int
 	// ClientAddr is the address of whoever sent a request, for rate limits:
 	// r.RemoteAddr if nil. Behind a proxy, read what that proxy sets.
 	ClientAddr func(*http.Request) string

@@ -25,10 +25,10 @@ type AuditEntry struct {
 
 // AuditFilter selects entries; zero fields select all.
 type AuditFilter struct {
-	Actor    string
-	Action   string
-	Subject  string
-	From, To time.Time // At in [From, To)
+	Actor        string
+	Action       string
+	Subject      string
+	From, Before time.Time // At in [From, Before)
 }
 
 // Audited is an entry whose detail is the JSON of what is given.

@@ -32,6 +32,8 @@ type UserStore interface {
 	User(ctx context.Context, id string) (User, error)
 	// UserByPublicKey returns the user of a wallet: one indexed read.
 	UserByPublicKey(ctx context.Context, publicKey string) (User, error)
+	// UsersByID returns those that there are, in any order.
+	UsersByID(ctx context.Context, ids []string) ([]User, error)
 	// Users lists users, the newest first.
 	Users(ctx context.Context, f Filter, page store.PageNumber) (store.List[User], error)
 }
@@ -41,8 +43,8 @@ type KeyStore interface {
 	// UserByAPIKey returns the live key with this hash and its user: one statement
 	// of indexed reads.
 	UserByAPIKey(ctx context.Context, hash string) (User, APIKey, error)
-	// TouchAPIKey says that a key was used; its user was seen.
-	TouchAPIKey(ctx context.Context, id string, at time.Time) error
+	// TouchUser says that a user was seen, with a key unless keyID is empty.
+	TouchUser(ctx context.Context, userID, keyID string, at time.Time) error
 
 	// AddAPIKey stores a key, unless its user has most live ones: [ErrTooManyKeys].
 	AddAPIKey(ctx context.Context, k APIKey, most int, trail Trail) error

@@ -2,6 +2,7 @@ package account
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -61,9 +62,8 @@ type User struct {
 	Email        string
 	Name         string // shown to buyers
 	Website      string
-	Verified     bool              // an admin has looked: shown to buyers
-	PublicKey    string            // of the wallet that signs in: EVM address in lower case, Solana base58, or empty
-	Wallets      map[string]string // where the user is paid, by chain, such as "base"; never modified in place
+	Verified     bool   // an admin has looked: shown to buyers
+	PublicKey    string // of the wallet that signs in: EVM address in lower case, Solana base58, or empty
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	LastSeenAt   time.Time // to a few minutes; zero if never
@@ -84,6 +84,11 @@ func (u User) DisplayName() string {
 		return u.Name
 	}
 	return u.Username
+}
+
+// SearchText is what [Filter.Search] is looked for in, in lower case.
+func SearchText(u User) string {
+	return strings.ToLower(strings.Join([]string{u.ID, u.PublicKey, u.Username, u.Email, u.Name}, "\n"))
 }
 
 // Filter selects users; zero fields select all.

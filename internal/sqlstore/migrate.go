@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql migrations/*/*.sql
 var migrations embed.FS
 
 const versionTable = "v402_goose"
@@ -31,7 +32,7 @@ func migratePostgres(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	return migrate(ctx, goose.DialectPostgres, db, goose.WithSessionLocker(locker))
+	return migrate(ctx, goose.DialectPostgres, "postgres", db, goose.WithSessionLocker(locker))
 }
 
 // lockID is the number of the advisory lock for a schema.
@@ -47,7 +48,7 @@ func lockID(schema string) int64 {
 func migrateSQLite(ctx context.Context, db *sql.DB) error {
 	start := time.Now()
 	for n := 1; ; n++ {
-		err := migrate(ctx, goose.DialectSQLite3, db)
+		err := migrate(ctx, goose.DialectSQLite3, "sqlite", db)
 		if err == nil || errors.Is(err, ErrNewer) || n >= attempts && !busy(err) || time.Since(start) > patience {
 			return err
 		}
@@ -57,8 +58,10 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 	}
 }
 
-func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, options ...goose.ProviderOption) error {
-	files, err := fs.Sub(migrations, "migrations")
+// migrate runs the files of migrations and those that are of one database only,
+// in its folder.
+func migrate(ctx context.Context, dialect goose.Dialect, folder string, db *sql.DB, options ...goose.ProviderOption) error {
+	files, err := migrationsOf(folder)
 	if err != nil {
 		return err
 	}
@@ -78,4 +81,37 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, options ...
 		return fmt.Errorf("the schema is of version %d and this program knows up to %d: %w", have, known, ErrNewer)
 	}
 	return nil
+}
+
+// layered is the files of two folders.
+type layered struct{ first, second fs.FS }
+
+func migrationsOf(folder string) (layered, error) {
+	first, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return layered{}, err
+	}
+	second, err := fs.Sub(first, folder)
+	return layered{first, second}, err
+}
+
+// Open implements [fs.FS].
+func (l layered) Open(name string) (fs.File, error) {
+	f, err := l.second.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.first.Open(name)
+	}
+	return f, err
+}
+
+// Glob implements [fs.GlobFS]; the names are sorted.
+func (l layered) Glob(pattern string) ([]string, error) {
+	first, err := fs.Glob(l.first, pattern)
+	if err != nil {
+		return nil, err
+	}
+	second, err := fs.Glob(l.second, pattern)
+	names := append(first, second...)
+	slices.Sort(names)
+	return names, err
 }

@@ -27,6 +27,7 @@ type DB struct {
 	read   querier
 	close  func() error
 
+	text       textIndex
 	lock       string // ends a SELECT whose rows are locked, where rows are
 	skipLocked string // the same, leaving out what others hold
 	names      int    // how many IDs a statement had best name
@@ -50,7 +51,7 @@ func NewPostgres(ctx context.Context, db *sql.DB) (*DB, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	return &DB{
-		name: "postgres", writer: rowWriter{db}, read: texts{db}, close: func() error { return nil },
+		name: "postgres", writer: rowWriter{db}, read: texts{db}, close: func() error { return nil }, text: tsvector{},
 		lock: " FOR UPDATE", skipLocked: " FOR UPDATE SKIP LOCKED", names: 1024, rows: 128,
 	}, nil
 }
@@ -68,7 +69,7 @@ func NewSQLite(ctx context.Context, write, read *sql.DB, dedicated bool) (*DB, e
 		prepared.forget()
 		return w.close()
 	}
-	return &DB{name: "sqlite", writer: w, read: texts{prepared}, close: closeAll, names: 64, rows: 8}, nil
+	return &DB{name: "sqlite", writer: w, read: texts{prepared}, close: closeAll, text: fts5{}, names: 64, rows: 8}, nil
 }
 
 // Close gives back what the DB holds of its pools, after what has begun.

@@ -25,9 +25,11 @@ type Store struct {
 	outbox      []*event                                  // in the order in which they were saved
 	saved       map[string]struct{}                       // IDs in outbox
 	registry    registryData
+	accounts    accountData
 	webhooks    webhookData
 	accessLog   accessLog
 	wallet      walletData
+	catalog     catalogData
 }
 
 var (
@@ -49,9 +51,11 @@ func New() *Store {
 		saved:       map[string]struct{}{},
 	}
 	s.registry.init()
+	s.accounts.init()
 	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
+	s.catalog.init()
 	return s
 }
 

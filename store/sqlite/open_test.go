@@ -95,7 +95,7 @@ func TestAFileOfAnOlderProgramIsUpgraded(t *testing.T) {
 	open(t, path)
 	db := raw(t, path)
 	var tables []string // all but goose's own, as before the first migration
-	rows, err := db.QueryContext(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'v402_%' AND name <> 'v402_goose'")
+	rows, err := db.QueryContext(t.Context(), "SELECT name FROM pragma_table_list WHERE type IN ('table', 'virtual') AND name LIKE 'v402_%' AND name <> 'v402_goose'")
 	require.NoError(t, err)
 	for rows.Next() {
 		var name string

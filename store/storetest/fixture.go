@@ -13,7 +13,7 @@ import (
 )
 
 // The account and the process that the tests use where it does not matter.
-var account = facilitator.Account{Network: x402.BaseSepolia, Address: "0x1f9090aaE28b8a3dCeaDf281B0F12828e676c326"}
+var relayer = facilitator.Account{Network: x402.BaseSepolia, Address: "0x1f9090aaE28b8a3dCeaDf281B0F12828e676c326"}
 
 const owner = "replica-1"
 
@@ -29,14 +29,14 @@ func lease() facilitator.Lease {
 func settlement(n int) facilitator.Settlement {
 	payload := fmt.Sprintf(`{"signature":"0x2d6a","authorization":{"from":"0x857b06519E91e3A54538791bDbb0E22373e36b66","nonce":"0x%064x"}}`, n)
 	requirements := x402.PaymentRequirements{
-		Scheme: x402.SchemeExact, Network: account.Network, Amount: x402.NewAmount(10000),
+		Scheme: x402.SchemeExact, Network: relayer.Network, Amount: x402.NewAmount(10000),
 		Asset: "0x036CbD53842c5426634e7929541eC2318f3dCF7e", PayTo: "0x209693Bc6afc0C5328bA36FaF03C514EF312287C",
 		MaxTimeoutSeconds: 60, Extra: json.RawMessage(`{"name":"USDC","version":"2"}`),
 		Unknown: x402.Unknown{"note": json.RawMessage(`"kept"`)},
 	}
 	return facilitator.Settlement{
 		ID:  fmt.Sprintf("settlement-%05d", n),
-		Key: fmt.Sprintf("%s|0x036c|0x857b|%064x", account.Network, n),
+		Key: fmt.Sprintf("%s|0x036c|0x857b|%064x", relayer.Network, n),
 		Payment: x402.Payment{
 			Payload: x402.PaymentPayload{
 				Version: x402.V2, Accepted: requirements, Payload: json.RawMessage(payload),
@@ -45,7 +45,7 @@ func settlement(n int) facilitator.Settlement {
 			},
 			Requirements: requirements,
 		},
-		Network: account.Network, Scheme: x402.SchemeExact,
+		Network: relayer.Network, Scheme: x402.SchemeExact,
 		Payer: "0x857b06519E91e3A54538791bDbb0E22373e36b66", PayTo: requirements.PayTo, Asset: requirements.Asset,
 		Amount: requirements.Amount, ValidBefore: epoch.Add(time.Minute),
 		CreatedAt: epoch.Add(time.Duration(n) * time.Millisecond),
@@ -102,7 +102,7 @@ func reserve(t *testing.T, j facilitator.Journal, list ...facilitator.Settlement
 // submit reserves settlements and submits them as account's.
 func submit(t *testing.T, j facilitator.Journal, floor uint64, list ...facilitator.Settlement) []facilitator.Settlement {
 	t.Helper()
-	submitted, err := j.SubmitSettlements(t.Context(), account, owner, floor, idsOf(reserve(t, j, list...)), sign)
+	submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, floor, idsOf(reserve(t, j, list...)), sign)
 	require.NoError(t, err)
 	require.Len(t, submitted, len(list))
 	return submitted

@@ -76,7 +76,7 @@ var reservePromises = promises[facilitator.Journal]{
 		same(t, first, load(t, j, first.ID))
 		_, err = j.Settlement(t.Context(), "another")
 		require.ErrorIs(t, err, store.ErrNotFound)
-		n, err := j.RenewLeases(t.Context(), account.Network, lease())
+		n, err := j.RenewLeases(t.Context(), relayer.Network, lease())
 		require.NoError(t, err)
 		require.Equal(t, 1, n, "the lease stays with whom it was")
 	},

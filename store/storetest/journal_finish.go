@@ -66,15 +66,15 @@ var finishPromises = promises[facilitator.Journal]{
 		require.True(t, finish(t, j, facilitator.Outcome{ID: s.ID, State: facilitator.Reserved}))
 		s.State, s.Relayer = facilitator.Reserved, ""
 		same(t, s, load(t, j, s.ID), "the transactions stay listed")
-		again, err := j.SubmitSettlements(t.Context(), account, owner, 0, []string{s.ID}, sign)
+		again, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, []string{s.ID}, sign)
 		require.NoError(t, err)
 		second := transaction(s.ID, 2, 0)
-		s.State, s.Relayer = facilitator.Submitted, account.Address
+		s.State, s.Relayer = facilitator.Submitted, relayer.Address
 		s.Transactions, s.Transaction = append(s.Transactions, second), second.Hash
 		require.Len(t, again, 1)
 		same(t, s, again[0])
 		same(t, s, load(t, j, s.ID))
-		nonces, err := j.UnfinishedNonces(t.Context(), account, 0)
+		nonces, err := j.UnfinishedNonces(t.Context(), relayer, 0)
 		require.NoError(t, err)
 		require.Len(t, nonces, 2)
 		same(t, s, nonces[2])

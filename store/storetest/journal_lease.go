@@ -51,11 +51,11 @@ var leasePromises = promises[facilitator.Journal]{
 		finish(t, j, facilitator.Outcome{ID: settlement(1).ID, State: facilitator.Confirmed})
 		later := epoch.Add(2 * time.Hour)
 		require.Equal(t, idsOf(settlements(0, 1)), idsOf(take(t, j, "replica-2", later, 1)))
-		n, err := j.RenewLeases(t.Context(), account.Network, facilitator.Lease{Owner: owner, Until: later.Add(time.Hour)})
+		n, err := j.RenewLeases(t.Context(), relayer.Network, facilitator.Lease{Owner: owner, Until: later.Add(time.Hour)})
 		require.NoError(t, err)
 		require.Equal(t, 2, n)
 		require.Empty(t, take(t, j, "replica-3", later.Add(30*time.Minute), 10))
-		n, err = j.RenewLeases(t.Context(), account.Network, facilitator.Lease{Owner: "nobody", Until: later})
+		n, err = j.RenewLeases(t.Context(), relayer.Network, facilitator.Lease{Owner: "nobody", Until: later})
 		require.NoError(t, err)
 		require.Zero(t, n)
 	},
@@ -63,7 +63,7 @@ var leasePromises = promises[facilitator.Journal]{
 		reserve(t, j, settlements(0, 60)...)
 		later := epoch.Add(2 * time.Hour)
 		results, errs := together(12, func(i int) ([]string, error) {
-			leased, err := j.LeaseSettlements(t.Context(), account.Network,
+			leased, err := j.LeaseSettlements(t.Context(), relayer.Network,
 				facilitator.Lease{Owner: settlement(100 + i).ID, Until: later.Add(time.Hour)}, later, 20)
 			return idsOf(leased), err
 		})
@@ -82,7 +82,7 @@ var leasePromises = promises[facilitator.Journal]{
 // take leases settlements to an owner for an hour from now.
 func take(t *testing.T, j facilitator.Journal, owner string, now time.Time, limit int) []facilitator.Settlement {
 	t.Helper()
-	leased, err := j.LeaseSettlements(t.Context(), account.Network,
+	leased, err := j.LeaseSettlements(t.Context(), relayer.Network,
 		facilitator.Lease{Owner: owner, Until: now.Add(time.Hour)}, now, limit)
 	require.NoError(t, err)
 	return leased

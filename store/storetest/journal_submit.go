@@ -18,12 +18,12 @@ var submitPromises = promises[facilitator.Journal]{
 	"each gets the next nonce in the order of the IDs, and is stored with its transaction": func(t *testing.T, j facilitator.Journal) {
 		reserve(t, j, settlements(0, 3)...)
 		ids := []string{settlement(2).ID, settlement(0).ID, settlement(1).ID}
-		submitted, err := j.SubmitSettlements(t.Context(), account, owner, 7, ids, sign)
+		submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, 7, ids, sign)
 		require.NoError(t, err)
 		require.Equal(t, ids, idsOf(submitted))
 		for i, n := range []int{2, 0, 1} {
 			want := withState(settlement(n), facilitator.Submitted)
-			want.Relayer = account.Address
+			want.Relayer = relayer.Address
 			want.Transactions = []facilitator.Transaction{transaction(want.ID, 7+uint64(i), 0)}
 			want.Transaction = want.Transactions[0].Hash
 			same(t, want, submitted[i])
@@ -57,7 +57,7 @@ var submitPromises = promises[facilitator.Journal]{
 	},
 	"accounts have nonces of their own": func(t *testing.T, j facilitator.Journal) {
 		submit(t, j, 5, settlements(0, 2)...)
-		other := account
+		other := relayer
 		other.Address = "0x0000000000000000000000000000000000000402"
 		reserve(t, j, settlement(2))
 		submitted, err := j.SubmitSettlements(t.Context(), other, owner, 0, idsOf(settlements(2, 3)), sign)
@@ -70,7 +70,7 @@ var submitPromises = promises[facilitator.Journal]{
 		reserve(t, j, settlements(1, 4)...)
 		require.True(t, finish(t, j, facilitator.Outcome{ID: settlement(2).ID, State: facilitator.Failed}))
 		ids := append(idsOf(settlements(0, 4)), "no such settlement")
-		submitted, err := j.SubmitSettlements(t.Context(), account, owner, 0, ids, sign)
+		submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, ids, sign)
 		require.NoError(t, err)
 		require.Equal(t, []string{settlement(1).ID, settlement(3).ID}, idsOf(submitted))
 		require.Equal(t, []uint64{1, 2}, noncesOf(submitted))
@@ -78,7 +78,7 @@ var submitPromises = promises[facilitator.Journal]{
 	"an ID that is listed twice is submitted once": func(t *testing.T, j facilitator.Journal) {
 		reserve(t, j, settlements(0, 2)...)
 		a, b := settlement(0).ID, settlement(1).ID
-		submitted, err := j.SubmitSettlements(t.Context(), account, owner, 0, []string{a, a, b, a}, sign)
+		submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, []string{a, a, b, a}, sign)
 		require.NoError(t, err)
 		require.Equal(t, []string{a, b}, idsOf(submitted))
 		require.Equal(t, []uint64{0, 1}, noncesOf(submitted))
@@ -86,22 +86,22 @@ var submitPromises = promises[facilitator.Journal]{
 	"what another process has leased is left out": func(t *testing.T, j facilitator.Journal) {
 		reserve(t, j, settlements(0, 2)...)
 		later := epoch.Add(2 * time.Hour)
-		leased, err := j.LeaseSettlements(t.Context(), account.Network,
+		leased, err := j.LeaseSettlements(t.Context(), relayer.Network,
 			facilitator.Lease{Owner: "replica-2", Until: later.Add(time.Hour)}, later, 1)
 		require.NoError(t, err)
 		require.Equal(t, idsOf(settlements(0, 1)), idsOf(leased))
-		submitted, err := j.SubmitSettlements(t.Context(), account, owner, 0, idsOf(settlements(0, 2)), sign)
+		submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, idsOf(settlements(0, 2)), sign)
 		require.NoError(t, err)
 		require.Equal(t, idsOf(settlements(1, 2)), idsOf(submitted))
 		require.Equal(t, facilitator.Reserved, load(t, j, settlement(0).ID).State)
-		submitted, err = j.SubmitSettlements(t.Context(), account, "replica-2", 0, idsOf(settlements(0, 2)), sign)
+		submitted, err = j.SubmitSettlements(t.Context(), relayer, "replica-2", 0, idsOf(settlements(0, 2)), sign)
 		require.NoError(t, err)
 		require.Equal(t, idsOf(settlements(0, 1)), idsOf(submitted))
 	},
 	"an error of sign is returned and nothing is stored": func(t *testing.T, j facilitator.Journal) {
 		reserve(t, j, settlements(0, 3)...)
 		locked := errors.New("the key is locked")
-		_, err := j.SubmitSettlements(t.Context(), account, owner, 0, idsOf(settlements(0, 3)),
+		_, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, idsOf(settlements(0, 3)),
 			func(s *facilitator.Settlement, nonce uint64) (facilitator.Transaction, error) {
 				if nonce == 2 {
 					return facilitator.Transaction{}, locked
@@ -112,24 +112,24 @@ var submitPromises = promises[facilitator.Journal]{
 		for n := range 3 {
 			same(t, withState(settlement(n), facilitator.Reserved), load(t, j, settlement(n).ID))
 		}
-		submitted, err := j.SubmitSettlements(t.Context(), account, owner, 0, idsOf(settlements(0, 3)), sign)
+		submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, idsOf(settlements(0, 3)), sign)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{0, 1, 2}, noncesOf(submitted))
 	},
 	"a panic of sign is the caller's, and the journal goes on": func(t *testing.T, j facilitator.Journal) {
 		reserve(t, j, settlements(0, 2)...)
 		require.PanicsWithValue(t, "no key", func() {
-			_, _ = j.SubmitSettlements(t.Context(), account, owner, 0, idsOf(settlements(0, 2)),
+			_, _ = j.SubmitSettlements(t.Context(), relayer, owner, 0, idsOf(settlements(0, 2)),
 				func(*facilitator.Settlement, uint64) (facilitator.Transaction, error) { panic("no key") })
 		})
-		submitted, err := j.SubmitSettlements(t.Context(), account, owner, 0, idsOf(settlements(0, 2)), sign)
+		submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, idsOf(settlements(0, 2)), sign)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{0, 1}, noncesOf(submitted))
 	},
 	"a transaction with another nonce, or without hash, is refused": func(t *testing.T, j facilitator.Journal) {
 		reserve(t, j, settlement(0))
 		for _, wrong := range []facilitator.Transaction{{Hash: "0x1", Nonce: 1}, {Nonce: 0}} {
-			_, err := j.SubmitSettlements(t.Context(), account, owner, 0, idsOf(settlements(0, 1)),
+			_, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, idsOf(settlements(0, 1)),
 				func(*facilitator.Settlement, uint64) (facilitator.Transaction, error) { return wrong, nil })
 			require.Error(t, err)
 			require.Equal(t, facilitator.Reserved, load(t, j, settlement(0).ID).State)
@@ -139,7 +139,7 @@ var submitPromises = promises[facilitator.Journal]{
 		const calls, each = 24, 5
 		reserve(t, j, settlements(0, calls*each)...)
 		results, errs := together(calls, func(i int) ([]uint64, error) {
-			submitted, err := j.SubmitSettlements(t.Context(), account, owner, 3, idsOf(settlements(i*each, (i+1)*each)), sign)
+			submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, 3, idsOf(settlements(i*each, (i+1)*each)), sign)
 			return noncesOf(submitted), err
 		})
 		noErrors(t, errs)
@@ -148,7 +148,7 @@ var submitPromises = promises[facilitator.Journal]{
 	"concurrent calls with the same settlements submit each once": func(t *testing.T, j facilitator.Journal) {
 		reserve(t, j, settlements(0, 20)...)
 		results, errs := together(16, func(int) ([]uint64, error) {
-			submitted, err := j.SubmitSettlements(t.Context(), account, owner, 0, idsOf(settlements(0, 20)), sign)
+			submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, idsOf(settlements(0, 20)), sign)
 			return noncesOf(submitted), err
 		})
 		noErrors(t, errs)
@@ -189,12 +189,12 @@ var submitPromises = promises[facilitator.Journal]{
 		finish(t, j, facilitator.Outcome{ID: settlement(2).ID, State: facilitator.Confirmed})
 		finish(t, j, facilitator.Outcome{ID: settlement(3).ID, State: facilitator.Unknown})
 		finish(t, j, facilitator.Outcome{ID: settlement(4).ID, State: facilitator.Reserved})
-		other := account
+		other := relayer
 		other.Address = "0x0000000000000000000000000000000000000402"
 		reserve(t, j, settlement(6))
 		_, err := j.SubmitSettlements(t.Context(), other, owner, 11, idsOf(settlements(6, 7)), sign)
 		require.NoError(t, err)
-		nonces, err := j.UnfinishedNonces(t.Context(), account, 11)
+		nonces, err := j.UnfinishedNonces(t.Context(), relayer, 11)
 		require.NoError(t, err)
 		require.Len(t, nonces, 3)
 		same(t, submitted[1], nonces[11])
@@ -203,7 +203,7 @@ var submitPromises = promises[facilitator.Journal]{
 	},
 	"a nonce that cannot be kept is refused": func(t *testing.T, j facilitator.Journal) {
 		reserve(t, j, settlement(0))
-		submitted, err := j.SubmitSettlements(t.Context(), account, owner, math.MaxUint64, idsOf(settlements(0, 1)), sign)
+		submitted, err := j.SubmitSettlements(t.Context(), relayer, owner, math.MaxUint64, idsOf(settlements(0, 1)), sign)
 		if err == nil { // it can
 			require.Equal(t, []uint64{math.MaxUint64}, noncesOf(submitted))
 			return

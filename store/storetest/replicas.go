@@ -62,13 +62,13 @@ var replicaPromises = promises[[]Store]{
 			require.NoError(t, err)
 		}
 		results, errs := together(calls, func(i int) ([]uint64, error) {
-			submitted, err := replicas[i%len(replicas)].SubmitSettlements(t.Context(), account, owner(i), 11,
+			submitted, err := replicas[i%len(replicas)].SubmitSettlements(t.Context(), relayer, owner(i), 11,
 				idsOf(settlements(i*each, (i+1)*each)), sign)
 			return noncesOf(submitted), err
 		})
 		noErrors(t, errs)
 		requireConsecutive(t, 11, calls*each, slices.Concat(results...))
-		nonces, err := replicas[0].UnfinishedNonces(t.Context(), account, 0)
+		nonces, err := replicas[0].UnfinishedNonces(t.Context(), relayer, 0)
 		require.NoError(t, err)
 		require.Len(t, nonces, calls*each)
 		for nonce, s := range nonces {
@@ -80,13 +80,13 @@ var replicaPromises = promises[[]Store]{
 		ids := idsOf(reserve(t, replicas[0], settlements(0, calls*each)...))
 		_, errs := together(calls, func(i int) (struct{}, error) {
 			j, mine := replicas[i%len(replicas)], ids[i*each:(i+1)*each]
-			if _, err := j.SubmitSettlements(t.Context(), account, owner, 0, mine, sign); err != nil {
+			if _, err := j.SubmitSettlements(t.Context(), relayer, owner, 0, mine, sign); err != nil {
 				return struct{}{}, err
 			}
-			if _, err := j.RenewLeases(t.Context(), account.Network, lease()); err != nil {
+			if _, err := j.RenewLeases(t.Context(), relayer.Network, lease()); err != nil {
 				return struct{}{}, err
 			}
-			if _, err := j.LeaseSettlements(t.Context(), account.Network, lease(), epoch, 5); err != nil {
+			if _, err := j.LeaseSettlements(t.Context(), relayer.Network, lease(), epoch, 5); err != nil {
 				return struct{}{}, err
 			}
 			outcomes := make([]facilitator.Outcome, len(ids))

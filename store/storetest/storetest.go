@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
@@ -24,8 +25,10 @@ type Store interface {
 	middleware.Claims
 	payer.Ledger
 	registry.Store
+	account.Store
 	marketplace.WalletStore
 	catalog.LogStore
+	CatalogStore
 	webhook.Store
 }
 
@@ -85,6 +88,24 @@ func Test(t *testing.T, open Open) {
 	t.Run("AccessLog", func(t *testing.T) {
 		TestAccessLog(t, func(t *testing.T, replicas int) []catalog.LogStore {
 			stores := make([]catalog.LogStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Catalog", func(t *testing.T) {
+		TestCatalog(t, func(t *testing.T, replicas int) []CatalogStore {
+			stores := make([]CatalogStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Accounts", func(t *testing.T) {
+		TestAccounts(t, func(t *testing.T, replicas int) []AccountStore {
+			stores := make([]AccountStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}

@@ -103,8 +103,12 @@ func (e *Error) Error() string {
 // Unwrap implements the convention of package errors.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes refusals comparable with the errors of package store.
+// Is makes refusals comparable with the errors of package store. One missing
+// authentication is like another, whichever domain found it.
 func (e *Error) Is(target error) bool {
+	if other, ok := target.(*Error); ok {
+		return e.Code == AuthenticationMissing && other.Code == AuthenticationMissing
+	}
 	switch e.Code {
 	case NotFound:
 		return target == store.ErrNotFound

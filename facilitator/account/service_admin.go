@@ -1,0 +1,109 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/v402/v402/internal/web/v402api"
+)
+
+// StatusChange is an admin's decision on a user.
+type StatusChange struct {
+	Status Status
+	Reason string // optional; the user's webhooks are told
+}
+
+// SetStatus changes the status of a user. Only super admins change admins, and
+// nobody changes themselves. A change that the statuses do not allow is an
+// [Error] with errors.Is(err, store.ErrConflict).
+func (s *Service) SetStatus(ctx context.Context, actor User, id string, in StatusChange) (User, error) {
+	var f v402api.Faults
+	v402api.Enum(&f, "new_status", in.Status, Statuses()...)
+	f.Text("reason", in.Reason, maxReason)
+	if err := f.Err(); err != nil {
+		return User{}, err
+	}
+	return s.update(ctx, actor.ID, id, "user.set_status", "", func(u *User) (map[string]any, error) {
+		if err := mayChange(actor, *u); err != nil {
+			return nil, err
+		}
+		if !u.Status.CanBecome(in.Status) {
+			return nil, cannotBecome(u.Status, in.Status)
+		}
+		detail := map[string]any{"from": u.Status, "to": in.Status, "reason": in.Reason}
+		u.Status, u.StatusReason = in.Status, in.Reason
+		return detail, nil
+	})
+}
+
+func cannotBecome(from, to Status) *Error {
+	message := fmt.Sprintf("A user who is %s cannot become %s", from, to)
+	if from == to {
+		message = fmt.Sprintf("The user is %s already", to)
+	}
+	return &Error{Code: v402api.InvalidState, Message: message, Details: map[string]any{"status": from}}
+}
+
+// mayChange says whether an admin may change a user.
+func mayChange(actor, u User) error {
+	switch {
+	case !actor.IsAdmin():
+		return ErrAdminRequired
+	case actor.ID == u.ID:
+		return ErrOwnAccount
+	case u.IsAdmin() && actor.Role != RoleSuperAdmin:
+		return ErrSuperAdminRequired
+	default:
+		return nil
+	}
+}
+
+// SetRole gives a user a role. Only super admins make and unmake admins.
+func (s *Service) SetRole(ctx context.Context, actor User, id string, role Role) (User, error) {
+	var f v402api.Faults
+	v402api.Enum(&f, "role", role, Roles()...)
+	if err := f.Err(); err != nil {
+		return User{}, err
+	}
+	return s.update(ctx, actor.ID, id, "user.set_role", EventRoleChanged, func(u *User) (map[string]any, error) {
+		if err := mayChange(actor, *u); err != nil {
+			return nil, err
+		}
+		if (User{Role: role}).IsAdmin() && actor.Role != RoleSuperAdmin {
+			return nil, ErrSuperAdminRequired
+		}
+		detail := map[string]any{"from": u.Role, "to": role}
+		u.Role = role
+		return detail, nil
+	})
+}
+
+// SetVerified says that an admin has looked at a user, or takes it back.
+func (s *Service) SetVerified(ctx context.Context, actor User, id string, verified bool) (User, error) {
+	return s.update(ctx, actor.ID, id, "user.set_verified", EventUpdated, func(u *User) (map[string]any, error) {
+		if err := mayChange(actor, *u); err != nil {
+			return nil, err
+		}
+		u.Verified = verified
+		return map[string]any{"verified": verified}, nil
+	})
+}
+
+// ResetKeys gives a user one new API key, which is shown this once; all that
+// they had are dead at once.
+func (s *Service) ResetKeys(ctx context.Context, actor User, id string) (secret string, err error) {
+	u, err := s.User(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if err := mayChange(actor, u); err != nil {
+		return "", err
+	}
+	now := s.now()
+	secret, key := newKey(id, "default", now)
+	trail := Trail{Audit: []AuditEntry{Audited(now, actor.ID, "api_key.reset", subject(id), map[string]any{"key": key.ID})}}
+	if err := s.store.ResetAPIKeys(ctx, key, trail); err != nil {
+		return "", refusal(err, ErrUserUnknown, "reset API keys")
+	}
+	return secret, nil
+}
