@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"time"
 
 	"github.com/v402/v402/store"
 )
@@ -47,6 +48,15 @@ func (s *Service) EachProduct(ctx context.Context, f ProductFilter, use func(Pro
 	return eachPage(ctx, func(ctx context.Context, page store.PageNumber) (store.List[Product], error) {
 		return s.Products(ctx, f, page)
 	}, use)
+}
+
+// EachPayment calls use with the payments that [Service.Payments] lists and that
+// were there when it began, up to [MaxExport], the newest first.
+func (s *Service) EachPayment(ctx context.Context, f PaymentFilter, use func(Payment) error) error {
+	if now := s.now(); f.To.IsZero() || f.To.After(now) {
+		f.To = now.Add(time.Microsecond) // what is added meanwhile would move the pages
+	}
+	return eachPage(ctx, func(ctx context.Context, page store.PageNumber) (store.List[Payment], error) { return s.Payments(ctx, f, page) }, use)
 }
 
 // EachRequester calls use with those that [Service.UnpaidDemand] lists, the most

@@ -15,6 +15,7 @@ import (
 func (a *api) routeExports(rt *v402api.Router) {
 	rt.Handle("GET /api/v1/providers/products/export.csv", a.provider(a.getProductsCSV))
 	rt.Handle("GET /api/v1/providers/access-logs/export.csv", a.provider(a.getAccessLogCSV))
+	rt.Handle("GET /api/v1/providers/payments/export.csv", a.provider(a.getPaymentsCSV))
 	rt.Handle("GET /api/v1/providers/unpaid-requests/export.csv", a.provider(a.getUnpaidRequestsCSV))
 }
 
@@ -68,6 +69,26 @@ func (a *api) getAccessLogCSV(w http.ResponseWriter, r *http.Request, u account.
 		return a.EachLogEntry(r.Context(), u.ID, f, func(e LogEntry) error {
 			return row(e.ID, web.Cell(e.ProductID), string(e.Status), strconv.FormatBool(e.Granted()), e.IP, e.Country, web.Cell(e.UserAgent),
 				e.Price.String(), web.Cell(e.Currency), e.PaymentID, web.Cell(e.Payer), v402api.Time(e.CreatedAt).String())
+		})
+	})
+}
+
+var paymentsHeader = []string{
+	"id", "product_id", "status", "chain", "network", "amount", "currency", "facilitator_fee", "refunded_amount", "payer_address", "payee_address",
+	"transaction_hash", "payment_scheme", "method", "external_reference", "created_at", "confirmed_at",
+}
+
+func (a *api) getPaymentsCSV(w http.ResponseWriter, r *http.Request, u account.User) error {
+	q := v402api.QueryOf(r)
+	f := paymentFilter(q, PaymentFilter{OwnerID: u.ID})
+	if err := q.Err(); err != nil {
+		return err
+	}
+	return table(w, "payments.csv", paymentsHeader, func(row func(...string) error) error {
+		return a.EachPayment(r.Context(), f, func(p Payment) error {
+			return row(p.ID, web.Cell(p.ProductID), string(p.Status), p.Chain, string(p.Network), p.Amount.String(), web.Cell(p.Currency), p.Fee.String(),
+				p.Refunded.String(), web.Cell(p.Payer), web.Cell(p.Payee), web.Cell(p.Transaction), string(p.Scheme), string(p.Method),
+				web.Cell(p.ExternalReference), v402api.Time(p.CreatedAt).String(), v402api.Time(p.ConfirmedAt).String())
 		})
 	})
 }

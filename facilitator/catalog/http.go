@@ -34,6 +34,9 @@ func (s *Service) Handler() http.Handler {
 	a.routeReviews(rt)
 	a.routeLogs(rt)
 	a.routeInsights(rt)
+	a.routeAccess(rt)
+	a.routePayments(rt)
+	a.routeContent(rt)
 	rt.Handle("GET /api/v1/catalog/openapi.yaml", http.HandlerFunc(getOpenAPI))
 	return rt
 }

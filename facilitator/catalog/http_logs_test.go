@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -137,7 +138,7 @@ func (d *desk) ask(p catalog.Product, ip string, n int, status catalog.LogStatus
 	now := d.clock
 	for i := range n {
 		d.clock = now.Add(time.Duration(i-n) * time.Second)
-		d.service.Record(p, catalog.LogEntry{Status: status, UserAgent: "Mozilla/5.0 (compatible; AI-Crawler/1.0)"}, ip+":1234")
+		d.service.Record(p, catalog.LogEntry{Status: status, UserAgent: "Mozilla/5.0 (compatible; AI-Crawler/1.0)"}, net.JoinHostPort(ip, "1234"))
 	}
 	d.clock = now
 	require.NoError(d.t, d.service.FlushLog(context.Background()))
@@ -338,7 +339,9 @@ func TestOldRequestsAndThoseOfOthersAreNotAnalysed(t *testing.T) {
 
 func TestWhatWasLeftOutIsTold(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, memory.New(), func(c *catalog.Config) { c.Log = catalog.LogConfig{Rate: 1, Burst: 10, Retention: -1, TruncateIP: true} })
+	d := openDesk(t, memory.New(), func(c *catalog.Config) {
+		c.Log = catalog.LogConfig{Rate: 1, Burst: 10, Retention: -1, TruncateIP: true}
+	})
 	p := d.sell("p", "P", "1", "ETH")
 	d.ask(p, "10.1.2.3", 25, catalog.LogRequested)
 	var got demanded
