@@ -56,7 +56,9 @@ func (s *Service) EachPayment(ctx context.Context, f PaymentFilter, use func(Pay
 	if now := s.now(); f.To.IsZero() || f.To.After(now) {
 		f.To = now.Add(time.Microsecond) // what is added meanwhile would move the pages
 	}
-	return eachPage(ctx, func(ctx context.Context, page store.PageNumber) (store.List[Payment], error) { return s.Payments(ctx, f, page) }, use)
+	return eachPage(ctx, func(ctx context.Context, page store.PageNumber) (store.List[Payment], error) {
+		return s.Payments(ctx, f, page)
+	}, use)
 }
 
 // EachRequester calls use with those that [Service.UnpaidDemand] lists, the most

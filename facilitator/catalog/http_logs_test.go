@@ -373,6 +373,12 @@ func TestListsAreExportedWhole(t *testing.T) {
 			{"10.0.0.1", "US", "Mozilla/5.0 (compatible; AI-Crawler/1.0)", "1200", "2024-01-15T14:29:59Z", "p1", "8400", "ETH"},
 		}, rows)
 
+		d.bought(p, 700, "7", x402.Ethereum, noon.Add(-time.Minute))
+		rows = d.table("/providers/payments/export.csv?status=confirmed", "payments.csv")
+		require.Len(t, rows, 701)
+		require.Equal(t, []string{"p1", "confirmed", "ethereum", "eip155:1", "7", "ETH", "0", "0"}, rows[1][1:9])
+		require.Len(t, d.table("/providers/payments/export.csv?status=failed", "payments.csv"), 1)
+
 		d.sell("p2", "Other", "1", "ETH", func(p *catalog.Product) { p.OwnerID = "o2" })
 		rows = d.table("/providers/products/export.csv", "products.csv")
 		require.Len(t, rows, 2)
