@@ -32,6 +32,9 @@ func (s *Service) Handler() http.Handler {
 	a.routeDiscover(rt)
 	a.routeReviews(rt)
 	a.routeLogs(rt)
+	a.routeAccess(rt)
+	a.routePayments(rt)
+	a.routeContent(rt)
 	rt.Handle("GET /api/v1/catalog/openapi.yaml", http.HandlerFunc(getOpenAPI))
 	return rt
 }

@@ -28,6 +28,7 @@ type Store struct {
 	accounts    accountData
 	webhooks    webhookData
 	accessLog   accessLog
+	payments    paymentData
 	wallet      walletData
 	market      marketData
 	catalog     catalogData
@@ -56,6 +57,7 @@ func New() *Store {
 	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
+	s.payments.init()
 	s.market.init()
 	s.catalog.init()
 	return s
