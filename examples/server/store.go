@@ -23,6 +23,7 @@ type backend interface {
 	registry.Store
 	webhook.Store
 	account.Store
+	webhook.Store
 	Close() error
 }
 
