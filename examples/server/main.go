@@ -5,7 +5,8 @@
 // Without configuration it brings a chain of its own (dev mode) and prints the
 // command that pays. With V402_EVM and V402_EVM_KEYS it settles on real chains;
 // -help lists everything. It serves the facilitator's API at the root, the demo
-// routes under /demo and the registry of contracts and royalties under /api.
+// routes under /demo, the registry of contracts and royalties under /api, and the
+// marketplace of licences under /marketplace and /secret.
 package main
 
 import (
@@ -85,12 +86,26 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
+	if room != nil && c.adminToken == "" {
+		c.adminToken = room.token // one admin for all
+	}
+	market, err := openMarketplace(ctx, c, dev != nil, chains, service, store, log)
+	if err != nil {
+		return err
+	}
+	tasks := []func(context.Context) error{service.Run}
+	if market != nil {
+		mux.Handle("/marketplace/", market.handler)
+		mux.Handle("/secret/", market.handler)
+		tasks = append(tasks, market.run...)
+	}
 	listener, err := net.Listen("tcp", c.addr)
 	if err != nil {
 		return err
 	}
-	welcome(out, c, dev, room, "http://"+listener.Addr().String())
-	return serve(ctx, listener, mux, service)
+	url := "http://" + listener.Addr().String()
+	welcome(out, c, dev, room, market, url)
+	return serve(ctx, listener, mux, tasks)
 }
 
 func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, log *slog.Logger) facilitator.Config {
@@ -107,15 +122,23 @@ func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, l
 // graceFor is how long requests that are under way may take after the end.
 const graceFor = 30 * time.Second
 
-// serve serves until ctx ends. Requests end before the facilitator does.
-func serve(ctx context.Context, l net.Listener, h http.Handler, service *facilitator.Service) error {
+// serve serves until ctx ends. Requests end before the tasks do.
+func serve(ctx context.Context, l net.Listener, h http.Handler, tasks []func(context.Context) error) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRunning()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return service.Run(running) })
+	for _, task := range tasks {
+		g.Go(func() error {
+			err := task(running)
+			if running.Err() != nil && errors.Is(err, context.Canceled) {
+				return nil // it was told to end
+			}
+			return err
+		})
+	}
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -136,7 +159,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, service *facilit
 }
 
 // welcome says what runs, and how to pay.
-func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, url string) {
+func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, market *marketRoom, url string) {
 	fmt.Fprintf(out, "v402 facilitator on %s\n", url)
 	for _, chain := range c.chains {
 		fmt.Fprintf(out, "  settles on %s\n", chain.network)
@@ -146,6 +169,7 @@ func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, u
 		fmt.Fprintf(out, "  sells %s/demo/quote and %s/demo/stream for $0.01, paid to %s\n", url, url, c.payTo)
 	}
 	room.welcome(out, url)
+	market.welcome(out, url)
 	if dev != nil {
 		fmt.Fprintf(out, "  chain in this process, gone when it ends: JSON-RPC on %s\n", dev.URL())
 		fmt.Fprintf(out, "\nPay with:\n\n  go run ./examples/client -rpc %s -key %s %s/demo/quote\n\n", dev.URL(), dev.Payer.Key, url)
