@@ -5,8 +5,8 @@
 // Without configuration it brings a chain of its own (dev mode) and prints the
 // command that pays. With V402_EVM and V402_EVM_KEYS it settles on real chains;
 // -help lists everything. It serves the facilitator's API at the root, the demo
-// routes under /demo, the registry of contracts and royalties under /api, and the
-// marketplace of licences under /marketplace and /secret.
+// routes under /demo, the registry of contracts and royalties under /api, users
+// under /api/v1, and the marketplace of licences under /marketplace and /secret.
 package main
 
 import (
@@ -49,6 +49,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if err != nil {
 		return err
 	}
+	c.ensureAdminToken()
 	log := slog.New(slog.NewTextHandler(errOut, nil))
 	store, err := openStore(ctx, c.store)
 	if err != nil {
@@ -86,26 +87,26 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
-	if room != nil && c.adminToken == "" {
-		c.adminToken = room.token // one admin for all
+	rooms, err := openV1(c, dev != nil, chains, store, log)
+	if err != nil {
+		return err
 	}
+	mux.Handle("/api/v1/", rooms.handler)
 	market, err := openMarketplace(ctx, c, dev != nil, chains, service, store, log)
 	if err != nil {
 		return err
 	}
-	tasks := []func(context.Context) error{service.Run}
 	if market != nil {
 		mux.Handle("/marketplace/", market.handler)
 		mux.Handle("/secret/", market.handler)
-		tasks = append(tasks, market.run...)
+		rooms.runs = append(rooms.runs, market.runs...)
 	}
 	listener, err := net.Listen("tcp", c.addr)
 	if err != nil {
 		return err
 	}
-	url := "http://" + listener.Addr().String()
-	welcome(out, c, dev, room, market, url)
-	return serve(ctx, listener, mux, tasks)
+	welcome(out, c, dev, room, market, "http://"+listener.Addr().String())
+	return serve(ctx, listener, mux, append(rooms.runs, service.Run)...)
 }
 
 func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, log *slog.Logger) facilitator.Config {
@@ -122,22 +123,16 @@ func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, l
 // graceFor is how long requests that are under way may take after the end.
 const graceFor = 30 * time.Second
 
-// serve serves until ctx ends. Requests end before the tasks do.
-func serve(ctx context.Context, l net.Listener, h http.Handler, tasks []func(context.Context) error) error {
+// serve serves until ctx ends. Requests end before what runs beside them does.
+func serve(ctx context.Context, l net.Listener, h http.Handler, runs ...func(context.Context) error) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRunning()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, task := range tasks {
-		g.Go(func() error {
-			err := task(running)
-			if running.Err() != nil && errors.Is(err, context.Canceled) {
-				return nil // it was told to end
-			}
-			return err
-		})
+	for _, run := range runs {
+		g.Go(func() error { return run(running) })
 	}
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -170,6 +165,7 @@ func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, m
 	}
 	room.welcome(out, url)
 	market.welcome(out, url)
+	welcomeAdmin(out, c, url)
 	if dev != nil {
 		fmt.Fprintf(out, "  chain in this process, gone when it ends: JSON-RPC on %s\n", dev.URL())
 		fmt.Fprintf(out, "\nPay with:\n\n  go run ./examples/client -rpc %s -key %s %s/demo/quote\n\n", dev.URL(), dev.Payer.Key, url)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,9 +33,8 @@ func parseLicenceKey(s string) (ed25519.PrivateKey, error) {
 // marketRoom is the marketplace of offers, quotes and entitlements.
 type marketRoom struct {
 	handler http.Handler // of everything under /marketplace/ and /secret/
-	token   string       // of its admin, if it was made here and must be shown
 	offer   string       // that is for sale from the start; empty for none
-	run     []func(context.Context) error
+	runs    []func(context.Context) error
 }
 
 // marketStore is what a marketplace keeps in its store.
@@ -52,18 +50,14 @@ func openMarketplace(ctx context.Context, c config, dev bool, chains []facilitat
 		return nil, nil
 	}
 	room := &marketRoom{}
-	token, licences := c.adminToken, c.licenceKey
-	if token == "" {
-		token = rand.Text()
-		room.token = token
-	}
+	licences := c.licenceKey
 	if licences == nil && dev {
 		licences = ed25519.NewKeyFromSeed(bytes.Repeat([]byte("dev!"), ed25519.SeedSize/4)) // everybody knows it, as all keys in dev mode
 	}
 	admin := marketplace.Actor{Name: "admin:token", Admin: true}
 	service, err := marketplace.New(marketplace.Config{
 		Store: s, Chains: marketChains(c, chains), BundleMembership: true, LicenceKey: licences, Logger: log,
-		Authenticate: marketplace.BearerTokens(map[string]marketplace.Actor{token: admin}),
+		Authenticate: marketplace.BearerTokens(map[string]marketplace.Actor{c.adminToken: admin}),
 	})
 	if err != nil {
 		return nil, err
@@ -76,7 +70,12 @@ func openMarketplace(ctx context.Context, c config, dev bool, chains []facilitat
 	mux.Handle("/", service.Handler())
 	mux.Handle("/marketplace/checkout/pay/", pay)
 	room.handler = mux
-	room.run = []func(context.Context) error{service.Run, till.Run}
+	room.runs = []func(context.Context) error{till.Run, func(ctx context.Context) error {
+		if err := service.Run(ctx); ctx.Err() == nil {
+			return err
+		}
+		return nil
+	}}
 	if dev {
 		room.offer = "edut.governance.core"
 		err = seedMarketplace(ctx, service, admin, room.offer)
@@ -161,7 +160,7 @@ func seedMarketplace(ctx context.Context, s *marketplace.Service, admin marketpl
 	return err
 }
 
-// welcome says where the marketplace is and, once, what its admin's token is.
+// welcome says where the marketplace is and what it sells.
 func (room *marketRoom) welcome(out io.Writer, url string) {
 	if room == nil {
 		return
@@ -169,8 +168,5 @@ func (room *marketRoom) welcome(out io.Writer, url string) {
 	fmt.Fprintf(out, "  marketplace of licences on %s/marketplace/openapi.yaml\n", url)
 	if room.offer != "" {
 		fmt.Fprintf(out, "  it sells %s/marketplace/offers/%s\n", url, room.offer)
-	}
-	if room.token != "" {
-		fmt.Fprintf(out, "  the marketplace's token for admins, shown this once: %s\n", room.token)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
@@ -21,6 +22,7 @@ type backend interface {
 	middleware.Claims
 	registry.Store
 	marketplace.Store
+	account.Store
 	Close() error
 }
 
