@@ -35,8 +35,9 @@ func (p *Publisher) delivering(ctx context.Context, lane, width int) {
 		}
 		for _, b := range batches {
 			wg.Go(func() {
+				s := p.occupy(free)
 				p.deliver(ctx, b)
-				free <- struct{}{}
+				s.leave()
 				p.queued() // more may be due to it, perhaps in the other lane
 			})
 		}
@@ -63,6 +64,58 @@ func take(ctx context.Context, free <-chan struct{}) int {
 			return n
 		}
 	}
+}
+
+// patience is after what time a batch does not keep others from beginning.
+const patience = time.Second
+
+// slot is the place in a lane that a batch takes. After patience it is given
+// back, if there is room among those that take long: recipients that begin to
+// hang all at once do not stop a lane.
+type slot struct {
+	*Publisher
+	free  chan<- struct{}
+	timer *time.Timer
+
+	mu    sync.Mutex
+	moved bool // to those that take long
+	left  bool
+}
+
+func (p *Publisher) occupy(free chan<- struct{}) *slot {
+	s := &slot{Publisher: p, free: free}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer = time.AfterFunc(patience, s.move)
+	return s
+}
+
+func (s *slot) move() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return
+	}
+	select {
+	case s.long <- struct{}{}:
+		s.moved = true
+		s.free <- struct{}{}
+		s.queued()
+	default:
+	}
+}
+
+// leave gives back whatever place the batch has.
+func (s *slot) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer.Stop()
+	s.left = true
+	if s.moved {
+		<-s.long
+		return
+	}
+	s.free <- struct{}{}
 }
 
 func (p *Publisher) lease(ctx context.Context, lane, limit int) ([]Batch, error) {

@@ -14,8 +14,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/egress"
 	"github.com/v402/v402/internal/seal"
+	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/store"
 )
 
@@ -56,8 +58,13 @@ type Config struct {
 	// public addresses only: whoever sets it must see to that.
 	Transport http.RoundTripper
 
+	// Authenticate says whose request it is, or returns an error of package account.
+	// Nil admits nobody.
+	Authenticate func(*http.Request) (account.User, error)
+	Limits       *v402api.Limits // nil limits nothing
+
 	Owner       string // of leases: a name that no other process has; made if empty
-	Concurrency int    // recipients that are told at once: 64 if zero
+	Concurrency int    // recipients that are told at once: 64 if zero; beside them up to four times as many that take long to answer
 	PerEndpoint int    // requests to one recipient at once: 4 if zero
 
 	Timeout       time.Duration // of one request: 10 s if zero, at most 30 s
@@ -82,6 +89,7 @@ type Publisher struct {
 	client  *http.Client
 	log     *slog.Logger
 	wake    [lanes]chan struct{} // each holds a token when deliveries were queued here
+	long    chan struct{}        // a token for each batch that takes long
 }
 
 // New returns a Publisher. It does no I/O.
@@ -103,6 +111,8 @@ func New(c Config) (*Publisher, error) {
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	p := &Publisher{store: c.Store, options: c, sealer: sealer, client: client, log: c.Logger}
+	const longest = 4 // for each batch that may run, so many may take long
+	p.long = make(chan struct{}, longest*c.Concurrency)
 	for i := range p.wake {
 		p.wake[i] = make(chan struct{}, 1)
 	}
