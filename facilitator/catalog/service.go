@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/v402/v402/facilitator/account"
-	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/x402"
 )
 
@@ -41,7 +40,7 @@ type Config struct {
 	// Tokens can be paid in beside the default ones.
 	Tokens []x402.Asset
 
-	Limits *v402api.Limits // requests per minute; nil limits nothing
+	Limits *account.Limits // requests per minute; nil limits nothing
 
 	// Log says what is kept of attempts to reach products.
 	Log LogConfig
