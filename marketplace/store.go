@@ -28,9 +28,9 @@ var (
 // trail is saved with the change or not at all. Callbacks run inside of it and
 // may run again: they must only compute. An error of a callback is returned as
 // it is and undoes everything. Methods that look for one thing return
-// store.ErrNotFound, wrapped. Lists are in the order in which their entries were
-// added, the audit log the newest first; pages are bounded by [PageSize].
-// Wallets are in lower case. All hold across processes that share the store.
+// store.ErrNotFound, wrapped. Lists are in the order of IDs, of wallets where those
+// stand for them, and the audit log with the newest first; pages are bounded by
+// [PageSize]. Wallets are in lower case. All hold across processes that share the store.
 type Store interface {
 	IssuerStore
 	OfferStore

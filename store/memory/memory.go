@@ -29,6 +29,7 @@ type Store struct {
 	webhooks    webhookData
 	accessLog   accessLog
 	wallet      walletData
+	market      marketData
 	catalog     catalogData
 }
 
@@ -55,6 +56,7 @@ func New() *Store {
 	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
+	s.market.init()
 	s.catalog.init()
 	return s
 }

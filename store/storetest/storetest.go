@@ -26,7 +26,7 @@ type Store interface {
 	payer.Ledger
 	registry.Store
 	account.Store
-	marketplace.WalletStore
+	marketplace.Store
 	catalog.LogStore
 	CatalogStore
 	webhook.Store
@@ -79,6 +79,15 @@ func Test(t *testing.T, open Open) {
 	t.Run("Webhooks", func(t *testing.T) {
 		TestWebhooks(t, func(t *testing.T, replicas int) []WebhookStore {
 			stores := make([]WebhookStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Marketplace", func(t *testing.T) {
+		TestMarketplace(t, func(t *testing.T, replicas int) []MarketplaceStore {
+			stores := make([]MarketplaceStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}

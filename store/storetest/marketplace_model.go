@@ -1,0 +1,5 @@
+package storetest
+
+import "testing"
+
+func checkMarketModel(t *testing.T, replicas []MarketplaceStore) {}
