@@ -34,7 +34,6 @@ func parseKey(variable, s string) ([]byte, error) {
 type registryRoom struct {
 	service *registry.Service
 	handler http.Handler // of everything under /api/
-	key     []byte       // that encrypts
 }
 
 // openRegistry returns nil if there is no key to encrypt with. In dev mode it
@@ -47,7 +46,7 @@ func openRegistry(c config, dev bool, f x402.Facilitator, store backend, log *sl
 	case key == nil:
 		return nil, nil
 	}
-	room := registryRoom{key: key}
+	var room registryRoom
 	var err error
 	room.service, err = registry.New(registry.Config{
 		Store: store, EncryptionKey: key, Admin: registry.BearerToken("token", c.adminToken), Logger: log,
@@ -55,13 +54,13 @@ func openRegistry(c config, dev bool, f x402.Facilitator, store backend, log *sl
 	if err != nil {
 		return nil, err
 	}
-	room.handler, err = newTill(c, room.service, f, store, log)
+	room.handler, err = newRegistryTill(c, room.service, f, store, log)
 	return &room, err
 }
 
-// newTill serves a registry whose settlements are paid in stablecoin on the
+// newRegistryTill serves a registry whose settlements are paid in stablecoin on the
 // chains of c, at the address that the payee has given.
-func newTill(c config, service *registry.Service, f x402.Facilitator, claims middleware.Claims, log *slog.Logger) (http.Handler, error) {
+func newRegistryTill(c config, service *registry.Service, f x402.Facilitator, claims middleware.Claims, log *slog.Logger) (http.Handler, error) {
 	till, err := service.NewTill(registry.TillConfig{Facilitator: f, Paid: paidBy})
 	if err != nil {
 		return nil, err

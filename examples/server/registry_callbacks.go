@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 
 	"github.com/v402/v402/facilitator/webhook"
@@ -15,18 +14,16 @@ import (
 // platformDirectory is where the platforms of the registry are found.
 const platformDirectory = "platform"
 
-// openPublisher tells the platforms of the registry what happens, at their
-// api_endpoint. It is the one reader of the outbox; without a registry there is
-// nobody to be told.
-func openPublisher(room *registryRoom, dev bool, s webhook.Store, log *slog.Logger) (*webhook.Publisher, error) {
+// hearers are the platforms of the registry, at their api_endpoint; nobody if
+// there is none.
+func (room *registryRoom) hearers() hearers {
 	if room == nil {
-		return nil, nil
+		return hearers{}
 	}
-	return webhook.New(webhook.Config{
-		Store: s, EncryptionKey: room.key, AllowLocalhost: dev, Logger: log,
-		Audiences:   []webhook.Audience{room.audience},
-		Directories: map[string]webhook.Directory{platformDirectory: room.callback},
-	})
+	return hearers{
+		audiences:   []webhook.Audience{room.audience},
+		directories: map[string]webhook.Directory{platformDirectory: room.callback},
+	}
 }
 
 // audience are the platforms that an event concerns.
