@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -60,7 +61,8 @@ type challenge struct {
 
 const challengeTail = `"}}` // of the v2 JSON, after the URL
 
-// newChallenge writes a challenge. message explains a refusal in the body.
+// newChallenge writes a challenge. message explains a refusal in the body; where
+// nothing was refused it is the v1 error.
 func newChallenge(reason x402.Reason, message string, t *terms, resource []byte) *challenge {
 	quoted := quote(string(reason))
 	var b bytes.Buffer
@@ -73,14 +75,14 @@ func newChallenge(reason x402.Reason, message string, t *terms, resource []byte)
 	c := &challenge{head: base64.StdEncoding.EncodeToString(b.Bytes())}
 
 	note := ""
-	if message != "" {
+	switch {
+	case reason == x402.ReasonPaymentRequired:
+		quoted = quote(cmp.Or(message, "X-PAYMENT header is required"))
+	case message != "":
 		note = `,"message":` + string(quote(message))
 	}
 	switch {
 	case t.v1 != nil:
-		if reason == x402.ReasonPaymentRequired {
-			quoted = []byte(`"X-PAYMENT header is required"`)
-		}
 		c.body = append(c.body, t.v1...)
 		c.body[0] = fmt.Appendf(nil, `{"x402Version":1,"error":%s%s,"accepts":%s`, quoted, note, t.v1[0])
 		last := len(c.body) - 1

@@ -25,13 +25,20 @@ func (g *Guard) termsFor(rt *route, r *http.Request) (*terms, error) {
 	if rt.static != nil {
 		return rt.static, nil
 	}
+	return makeTerms(rt.offers, rt.Resource, r, g.supported)
+}
+
+// makeTerms computes the terms of one request. It asks what is supported if an
+// offer depends on it.
+func makeTerms(offers []*offer, resource x402.ResourceInfo, r *http.Request,
+	ask func(context.Context) (x402.Supported, error)) (*terms, error) {
 	var supported *x402.Supported
 	t := &terms{}
-	for _, o := range rt.offers {
+	for _, o := range offers {
 		var extra json.RawMessage
 		if o.asks {
 			if supported == nil {
-				s, err := g.supported(r.Context())
+				s, err := ask(r.Context())
 				if err != nil {
 					return nil, errFacilitator{err}
 				}
@@ -55,7 +62,7 @@ func (g *Guard) termsFor(rt *route, r *http.Request) (*terms, error) {
 	if len(t.requirements) == 0 {
 		return nil, errFacilitator{errNotServed}
 	}
-	return t, t.encode(rt.Resource)
+	return t, t.encode(resource)
 }
 
 // supported asks the facilitator, whose client keeps the answer for a while.

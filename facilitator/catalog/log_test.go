@@ -19,12 +19,13 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/store/memory"
 	"github.com/v402/v402/x402"
 )
 
-// logbook is a store that has an access log and nothing else.
+// logbook is a store whose access log can fail.
 type logbook struct {
-	catalog.Store
+	*memory.Store
 
 	mu      sync.Mutex
 	entries []catalog.LogEntry
@@ -82,6 +83,7 @@ func (l *logbook) breakDown(err error) {
 // book is a catalog over a logbook.
 func book(t testing.TB, l *logbook, c catalog.LogConfig, edits ...func(*catalog.Config)) *catalog.Service {
 	t.Helper()
+	l.Store = memory.New()
 	config := catalog.Config{Store: l, Log: c, Logger: slog.New(slog.DiscardHandler)}
 	for _, edit := range edits {
 		edit(&config)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/v402/v402/facilitator/account"
@@ -40,6 +41,8 @@ type Config struct {
 	// Tokens can be paid in beside the default ones.
 	Tokens []x402.Asset
 
+	Payments PaymentConfig // how access is paid and given
+
 	Limits *account.Limits // requests per minute; nil limits nothing
 
 	// Log says what is kept of attempts to reach products.
@@ -62,6 +65,8 @@ type Service struct {
 	coins    coins
 	log      *slog.Logger
 	views    *views
+	quotes   *quotes
+	owner    string // of leases
 	recorder *recorder
 }
 
@@ -79,6 +84,11 @@ func New(c Config) (*Service, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	payments, err := c.Payments.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c.Payments = payments
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -88,6 +98,7 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{store: c.Store, options: c, log: c.Logger, views: newViews()}
 	s.recorder = newRecorder(c.Store, c.Log, c.Now, c.Logger)
+	s.quotes, s.owner = newQuotes(c.Payments.policy(), c.Now), "catalog-"+uuid.NewString()
 	s.networks = networksOf(more)
 	s.coins = coinsOf(s.networks, c.Assets, c.Tokens)
 	return s, nil
@@ -102,6 +113,7 @@ func (s *Service) Coins() []Coin { return append([]Coin(nil), s.coins...) }
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.runViews(ctx) })
+	g.Go(func() error { return s.runPayments(ctx) })
 	g.Go(func() error { s.recorder.run(ctx); return nil })
 	return g.Wait()
 }

@@ -28,6 +28,7 @@ type Store struct {
 	accounts    accountData
 	webhooks    webhookData
 	accessLog   accessLog
+	payments    paymentData
 	wallet      walletData
 	market      marketData
 	catalog     catalogData
@@ -57,6 +58,7 @@ func New() *Store {
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
 	s.market.init()
+	s.payments.init()
 	s.catalog.init()
 	return s
 }

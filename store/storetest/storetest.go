@@ -28,6 +28,7 @@ type Store interface {
 	account.Store
 	marketplace.Store
 	catalog.LogStore
+	catalog.AccessStore
 	CatalogStore
 	webhook.Store
 }
@@ -70,6 +71,15 @@ func Test(t *testing.T, open Open) {
 	t.Run("Wallet", func(t *testing.T) {
 		TestWallet(t, func(t *testing.T, replicas int) []marketplace.WalletStore {
 			stores := make([]marketplace.WalletStore, replicas)
+			for i, s := range open(t, replicas) {
+				stores[i] = s
+			}
+			return stores
+		})
+	})
+	t.Run("Payments", func(t *testing.T) {
+		TestPayments(t, func(t *testing.T, replicas int) []PaymentStore {
+			stores := make([]PaymentStore, replicas)
 			for i, s := range open(t, replicas) {
 				stores[i] = s
 			}

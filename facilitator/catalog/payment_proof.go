@@ -1,0 +1,282 @@
+package catalog
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/v402/v402/facilitator/account"
+	"github.com/v402/v402/internal/web/v402api"
+	"github.com/v402/v402/store"
+	"github.com/v402/v402/x402"
+	"github.com/v402/v402/x402/evm"
+)
+
+// Confirmation is what a buyer says about the transaction that paid.
+type Confirmation struct {
+	Transaction string // hash
+	// Signature of the payer, optional: EIP-191 over [ProofMessage]. It shows that
+	// the transfer was made for this payment, if several wait for it.
+	Signature string
+}
+
+// ProofMessage is what a payer signs to say that a transaction pays a payment.
+func ProofMessage(paymentID, transaction string) string {
+	return "v402 payment\n" + paymentID + "\n" + strings.ToLower(transaction)
+}
+
+// ConfirmPayment confirms a payment by its transaction, as far as the chain bears
+// it out: the transaction exists, succeeded, and moved at least the amount of the
+// asset from payer to payee, in time; no other payment was proven by it. One that
+// is not deep enough yet leaves the payment processing, and [Service.Run] confirms
+// it later. Money that came too late makes the payment disputed. The grant is
+// zero unless the payment is confirmed. Repeated it changes nothing.
+func (s *Service) ConfirmPayment(ctx context.Context, buyer account.User, id string, c Confirmation) (Payment, Grant, error) {
+	p, err := s.Payment(ctx, buyer, id)
+	if err != nil {
+		return p, Grant{}, err
+	}
+	if p.Method != MethodTransaction {
+		return p, Grant{}, ErrPaymentState
+	}
+	hash, err := checkHash(p.Network, c.Transaction)
+	if err != nil {
+		return p, Grant{}, err
+	}
+	if p.Status == PaymentConfirmed && p.Transaction == hash {
+		g, err := s.store.AccessGrantOfPayment(ctx, id)
+		return p, g, paymentError(err, "read a grant")
+	}
+	if !p.Status.Open() && p.Status != PaymentExpired {
+		return p, Grant{}, stateError(p.Status, PaymentConfirmed)
+	}
+	signed, err := checkSignature(&p, hash, c.Signature)
+	if err != nil {
+		return p, Grant{}, err
+	}
+	return s.prove(ctx, p, hash, signed)
+}
+
+var evmHash = regexp.MustCompile(`^0x[0-9a-f]{64}$`)
+
+// checkHash returns the one spelling of a transaction's hash.
+func checkHash(n x402.Network, hash string) (string, error) {
+	hash = strings.TrimSpace(hash)
+	switch {
+	case hash == "":
+		return "", v402api.Invalid("transaction_hash", v402api.Required, "transaction_hash is required")
+	case n.Namespace() == "eip155":
+		hash = strings.ToLower(hash)
+		if !evmHash.MatchString(hash) {
+			return "", v402api.Invalid("transaction_hash", v402api.InvalidFormat, "transaction_hash must be 0x and 64 hexadecimal digits")
+		}
+	case len(hash) > 100 || strings.Trim(hash, "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz") != "":
+		return "", v402api.Invalid("transaction_hash", v402api.InvalidFormat, "transaction_hash must be base58, at most 100 characters")
+	}
+	return hash, nil
+}
+
+// checkSignature says whether the payer has signed; a wrong signature is refused.
+func checkSignature(p *Payment, hash, signature string) (signed bool, err error) {
+	if signature == "" {
+		return false, nil
+	}
+	invalid := v402api.Invalid("payer_signature", v402api.InvalidFormat, "payer_signature is not the payer's over the message of this payment")
+	if p.Network.Namespace() != "eip155" {
+		return false, invalid
+	}
+	raw, err := hex.DecodeString(strings.TrimPrefix(signature, "0x"))
+	if err != nil {
+		return false, invalid
+	}
+	parsed, err := evm.ParseSignature(raw)
+	if err != nil {
+		return false, invalid
+	}
+	address, err := evm.RecoverMessage([]byte(ProofMessage(p.ID, hash)), parsed)
+	if err != nil || !p.Network.SameAddress(address.String(), p.Payer) {
+		return false, invalid
+	}
+	return true, nil
+}
+
+// prove asks the chain about a transaction, and moves p accordingly.
+func (s *Service) prove(ctx context.Context, p Payment, hash string, signed bool) (Payment, Grant, error) {
+	chain, ok := s.chain(p.Network)
+	if !ok {
+		return p, Grant{}, ErrChainUnavailable
+	}
+	tx, err := chain.Transaction(ctx, hash)
+	switch {
+	case errors.Is(err, x402.ErrTransactionNotFound):
+		return p, Grant{}, ErrTransactionGone
+	case err != nil:
+		return p, Grant{}, &Error{Code: ErrChainUnavailable.Code, Message: ErrChainUnavailable.Message, Err: err}
+	case tx.Network != p.Network:
+		return p, Grant{}, mismatch(CodeChainMismatch, "The transaction is not on "+p.Chain)
+	case !tx.Mined():
+		if p.Asset == "" { // of tokens nothing is known yet
+			if _, err := transfersOf(&p, tx); err != nil {
+				return p, Grant{}, err
+			}
+		}
+		return s.note(ctx, p, hash, tx)
+	case !tx.Succeeded:
+		return s.reverted(ctx, p, hash, tx)
+	}
+	logs, err := transfersOf(&p, tx)
+	if err != nil {
+		return p, Grant{}, err
+	}
+	if tx.Time.Before(p.CreatedAt.Add(-s.options.Payments.ClockSkew)) {
+		return p, Grant{}, mismatch(CodeTransactionTooEarly, "The transaction is older than the payment: it paid for something else")
+	}
+	if tx.Confirmations < s.options.Payments.confirmations(p.Network) {
+		return s.note(ctx, p, hash, tx)
+	}
+	return s.confirm(ctx, p, hash, tx, logs, signed)
+}
+
+func mismatch(code, message string) *Error { return v402api.Invalid("transaction_hash", code, message) }
+
+// transfersOf finds the transfers in tx that pay p, by their log index.
+func transfersOf(p *Payment, tx x402.Transaction) ([]int64, error) {
+	same := p.Network.SameAddress
+	if p.Asset == "" {
+		switch {
+		case !same(tx.To, p.Payee):
+			return nil, mismatch(CodePayeeMismatch, "The transaction does not pay "+p.Payee)
+		case !same(tx.From, p.Payer):
+			return nil, mismatch(CodePayerMismatch, "The transaction was not sent by "+p.Payer)
+		case tx.Value.Cmp(p.Amount) < 0:
+			return nil, mismatch(v402api.AmountTooLow, fmt.Sprintf("The transaction moved %s of %s", tx.Value, p.Amount))
+		}
+		return []int64{NativeLog}, nil
+	}
+	best := mismatch(CodeAssetMismatch, "The transaction does not move "+p.Currency)
+	score := 0
+	var logs []int64
+	for _, t := range tx.Transfers {
+		fits := 0
+		var why *Error
+		switch {
+		case !same(t.Asset, p.Asset):
+			continue
+		case !same(t.To, p.Payee):
+			fits, why = 1, mismatch(CodePayeeMismatch, "The transaction does not pay "+p.Payee)
+		case !same(t.From, p.Payer):
+			fits, why = 2, mismatch(CodePayerMismatch, "The transaction does not move the money of "+p.Payer)
+		case t.Amount.Cmp(p.Amount) < 0:
+			fits, why = 3, mismatch(v402api.AmountTooLow, fmt.Sprintf("The transaction moved %s of %s", t.Amount, p.Amount))
+		default:
+			logs = append(logs, int64(t.LogIndex))
+			continue
+		}
+		if fits > score {
+			score, best = fits, why
+		}
+	}
+	if logs == nil {
+		return nil, best
+	}
+	return logs, nil
+}
+
+// note keeps a transaction that is not certain yet.
+func (s *Service) note(ctx context.Context, p Payment, hash string, tx x402.Transaction) (Payment, Grant, error) {
+	now := s.now()
+	p, err := s.store.UpdateProductPayment(ctx, p.ID, func(p *Payment) ([]store.Event, error) {
+		if p.Status != PaymentProcessing {
+			if err := p.move(PaymentProcessing, now); err != nil {
+				return nil, err
+			}
+		}
+		p.Transaction, p.Block, p.Confirmations, p.UpdatedAt = hash, tx.Block, tx.Confirmations, now
+		return nil, nil
+	})
+	return p, Grant{}, paymentError(err, "keep a transaction")
+}
+
+// reverted fails a payment whose payer's transaction was reverted; anybody else's
+// says nothing about it.
+func (s *Service) reverted(ctx context.Context, p Payment, hash string, tx x402.Transaction) (Payment, Grant, error) {
+	refused := mismatch(CodeTransactionReverted, "The transaction was reverted: it moved nothing")
+	if !p.Network.SameAddress(tx.From, p.Payer) || p.Status == PaymentExpired ||
+		tx.Time.Before(p.CreatedAt.Add(-s.options.Payments.ClockSkew)) {
+		return p, Grant{}, refused
+	}
+	now := s.now()
+	p, err := s.store.UpdateProductPayment(ctx, p.ID, func(p *Payment) ([]store.Event, error) {
+		if err := p.fail(CodeTransactionReverted, "The transaction was reverted", now); err != nil {
+			return nil, err
+		}
+		p.Transaction, p.Block = hash, tx.Block
+		return []store.Event{paymentEvent(EventPaymentFailed, p, now)}, nil
+	})
+	if err != nil {
+		return p, Grant{}, paymentError(err, "fail a payment")
+	}
+	return p, Grant{}, refused
+}
+
+// confirm closes a payment with a transaction that is deep enough. Of several
+// transfers that would do, the first that proves nothing else counts.
+func (s *Service) confirm(ctx context.Context, p Payment, hash string, tx x402.Transaction, logs []int64, signed bool) (Payment, Grant, error) {
+	var err error
+	for _, log := range logs {
+		var confirmed Payment
+		var g *Grant
+		proof := Proof{Method: MethodTransaction, Network: p.Network, Transaction: hash, LogIndex: log, Signed: signed}
+		now := s.now()
+		confirmed, g, err = s.store.ConfirmProductPayment(ctx, p.ID, proof, func(p *Payment) (*Grant, []store.Event, error) {
+			p.Transaction, p.LogIndex, p.Block, p.Confirmations = hash, log, tx.Block, tx.Confirmations
+			return conclude(p, tx.Time, now)
+		})
+		switch {
+		case errors.Is(err, ErrProofUsed):
+			continue
+		case errors.Is(err, ErrPaymentProcessed):
+			return s.again(ctx, p.ID, hash)
+		case err != nil:
+			return p, Grant{}, paymentError(err, "confirm a payment")
+		case g == nil:
+			return confirmed, Grant{}, nil
+		default:
+			return confirmed, *g, nil
+		}
+	}
+	return p, Grant{}, paymentError(err, "confirm a payment")
+}
+
+// conclude confirms p, or disputes it if the money came after it had expired.
+func conclude(p *Payment, paidAt, now time.Time) (*Grant, []store.Event, error) {
+	if paidAt.After(p.ExpiresAt) {
+		if err := p.move(PaymentDisputed, now); err != nil {
+			return nil, nil, err
+		}
+		p.FailureReason = "The money came after the payment had expired"
+		return nil, []store.Event{paymentEvent(EventPaymentDisputed, p, now)}, nil
+	}
+	if err := p.move(PaymentConfirmed, now); err != nil {
+		return nil, nil, err
+	}
+	g := newGrant(p, now, false)
+	return &g, []store.Event{paymentEvent(EventPaymentConfirmed, p, now), grantEvent(p, &g, now)}, nil
+}
+
+// again answers for a payment that somebody else has closed meanwhile.
+func (s *Service) again(ctx context.Context, id, hash string) (Payment, Grant, error) {
+	p, err := s.store.ProductPayment(ctx, id)
+	switch {
+	case err != nil:
+		return p, Grant{}, paymentError(err, "read a payment")
+	case p.Status != PaymentConfirmed || p.Transaction != hash:
+		return p, Grant{}, stateError(p.Status, PaymentConfirmed)
+	}
+	g, err := s.store.AccessGrantOfPayment(ctx, id)
+	return p, g, paymentError(err, "read a grant")
+}
