@@ -87,7 +87,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
-	rooms, err := openV1(c, dev != nil, chains, store, log)
+	rooms, err := openV1(c, dev != nil, chains, store, hearers{}, log)
 	if err != nil {
 		return err
 	}

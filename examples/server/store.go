@@ -8,6 +8,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
+	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store/memory"
@@ -21,6 +22,7 @@ type backend interface {
 	middleware.Claims
 	registry.Store
 	account.Store
+	webhook.Store
 	Close() error
 }
 
