@@ -8,6 +8,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
+	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
@@ -22,6 +23,7 @@ type backend interface {
 	middleware.Claims
 	registry.Store
 	account.Store
+	catalog.Store
 	webhook.Store
 	Close() error
 }
