@@ -10,6 +10,7 @@ import (
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/facilitator/webhook"
+	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store/memory"
@@ -22,6 +23,7 @@ type backend interface {
 	facilitator.Journal
 	middleware.Claims
 	registry.Store
+	marketplace.Store
 	account.Store
 	catalog.Store
 	webhook.Store
