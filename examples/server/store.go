@@ -8,6 +8,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
+	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
@@ -23,6 +24,7 @@ type backend interface {
 	registry.Store
 	marketplace.Store
 	account.Store
+	webhook.Store
 	Close() error
 }
 

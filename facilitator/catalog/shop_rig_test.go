@@ -27,21 +27,15 @@ import (
 	"github.com/v402/v402/store/sqlite"
 )
 
-// shelves is what a store keeps of products.
+// shelves is a whole store.
 type shelves interface {
-	catalog.ProductStore
-	catalog.DiscoveryStore
-	catalog.WalletStore
-	catalog.ReviewStore
-	catalog.LogStore
-	catalog.InsightStore
+	catalog.Store
 	store.Outbox
 }
 
 // backend is a store with buyers that a test names.
 type backend struct {
 	shelves
-	catalog.AccessStore
 
 	mu     sync.Mutex
 	buyers map[string][]string // by product
