@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -197,34 +196,8 @@ func (x *exchange) refuse(reason x402.Reason, message string) *Outcome {
 	return o
 }
 
-// expires is when the payment can no longer be settled: when its
-// authorization runs out, or else when the requirement's time has passed.
-func (x *exchange) expires(now time.Time) time.Time {
-	var payload struct {
-		Authorization struct {
-			ValidBefore string `json:"validBefore"`
-		} `json:"authorization"`
-		Permit2 struct {
-			Deadline string `json:"deadline"`
-		} `json:"permit2Authorization"`
-	}
-	_ = json.Unmarshal(x.payment.Payload.Payload, &payload) // what is missing stays zero
-	at := now.Add(x.payment.Requirements.MaxTimeoutSeconds.Duration())
-	latest := now.AddDate(1, 0, 0)
-	for _, s := range []string{payload.Authorization.ValidBefore, payload.Permit2.Deadline} {
-		if s == "" {
-			continue
-		}
-		t := latest
-		if seconds, err := strconv.ParseInt(s, 10, 64); err == nil && seconds < latest.Unix() {
-			t = time.Unix(seconds, 0)
-		}
-		if t.After(at) {
-			at = t
-		}
-	}
-	return at.Add(claimMargin)
-}
+// expires is when the payment can no longer be settled.
+func (x *exchange) expires(now time.Time) time.Time { return x.payment.Expires(now).Add(claimMargin) }
 
 func (x *exchange) attempt() Attempt {
 	return Attempt{Request: x.r, Pattern: x.route.Pattern, Payment: x.payment}

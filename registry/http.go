@@ -40,6 +40,11 @@ type api struct {
 // what a platform should hear is an event in the outbox of the store, and
 // [Service.Audience] says who is told of it.
 func (s *Service) Handler() http.Handler {
+	_, rt := s.routes()
+	return rt
+}
+
+func (s *Service) routes() (*api, *web.Router) {
 	a := &api{Service: s, statusLimits: newLimit(statusPerMinute), applyLimits: newLimit(applyPerMinute)}
 	rt := &web.Router{NotFound: a.public(unknownPath), MethodNotAllowed: a.methodNotAllowed}
 	a.routePlatforms(rt)
@@ -50,7 +55,7 @@ func (s *Service) Handler() http.Handler {
 	a.routeSettlements(rt)
 	a.routeAdmin(rt)
 	rt.Handle("GET /api/registry/openapi.yaml", getOpenAPI)
-	return rt
+	return a, rt
 }
 
 // public serves whoever asks.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/registry"
 )
 
 func TestTheSpecificationIsServedAsItIs(t *testing.T) {
@@ -24,6 +26,9 @@ func TestWhatIsSpecifiedIsServed(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
 	require.NoError(t, err)
 	a := newAPI(t, backends["memory"](t))
+	till, err := a.service.NewTill(registry.TillConfig{Paid: paidBy, Facilitator: &bank{}})
+	require.NoError(t, err)
+	a.handler = till.Handler()
 	parameter := regexp.MustCompile(`\{\w+\}`)
 	for path, item := range doc.Paths.Map() {
 		for method, operation := range item.Operations() {

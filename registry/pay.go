@@ -14,9 +14,11 @@ import (
 	"github.com/v402/v402/x402"
 )
 
-// TillConfig says how settlements are paid in stablecoin. All is required.
+// TillConfig says how settlements are paid in stablecoin. Paid and Facilitator are
+// required.
 type TillConfig struct {
-	// PayTo is the address on the network of the offer at which a platform is paid.
+	// PayTo is the address on the network of the offer at which a platform is paid;
+	// its PayoutAddress if nil. [ErrNoPayout] if it is not paid in stablecoin.
 	PayTo func(context.Context, Platform) (string, error)
 
 	// Paid returns the payment of a request that the guard let through, such as
@@ -25,7 +27,9 @@ type TillConfig struct {
 
 	// Facilitator is the one that the guard uses. It must remember what it
 	// settled, as package facilitator does: it is asked what became of a payment
-	// whose request broke off.
+	// whose request broke off. An answer that a payment failed is taken for the last
+	// word if its Extra names a settlement in a journal, as {"settlement": "..."};
+	// any other refusal may end otherwise if it is asked once more.
 	Facilitator x402.Facilitator
 }
 
@@ -57,10 +61,14 @@ type TillPayment struct {
 //		}},
 //	})
 //
+// [Till.Handler] is the API of the Service with that route and one for admins.
+//
 // The payer shows its API key in X-API-Key. A settlement is reserved for one
 // payment before that moves, so that no second one can; the payment then
 // confirms it. If the server stops between the two, the same request with the
-// same payment closes the settlement, and so does [Till.Check].
+// same payment closes the settlement, and so does [Till.Check]. It stays reserved
+// until the payment has failed for good or can no longer move: a request that was
+// cut off may still be on its way.
 type Till struct {
 	*TillConfig
 	s *Service
@@ -68,8 +76,16 @@ type Till struct {
 
 // NewTill returns the till of s.
 func (s *Service) NewTill(c TillConfig) (*Till, error) {
-	if c.PayTo == nil || c.Paid == nil || c.Facilitator == nil {
-		return nil, errors.New("registry: TillConfig needs PayTo, Paid and Facilitator")
+	if c.Paid == nil || c.Facilitator == nil {
+		return nil, errors.New("registry: TillConfig needs Paid and Facilitator")
+	}
+	if c.PayTo == nil {
+		c.PayTo = func(_ context.Context, p Platform) (string, error) {
+			if p.PayoutAddress == "" {
+				return "", ErrNoPayout
+			}
+			return p.PayoutAddress, nil
+		}
 	}
 	return &Till{&c, s}, nil
 }
@@ -78,10 +94,17 @@ func (s *Service) NewTill(c TillConfig) (*Till, error) {
 // becomes of its request.
 const closeTimeout = 30 * time.Second
 
+// payMargin is for clocks that differ and blocks that are late: a payment is taken
+// for expired so long after it is.
+const payMargin = 2 * time.Minute
+
 // Price is what a request must pay, in dollars: "0" if there is nothing to pay
 // or the caller may not. The handler then says so.
 func (t *Till) Price(r *http.Request) (string, error) {
 	d, err := t.payable(r)
+	if err == nil {
+		_, err = t.payee(r.Context(), d)
+	}
 	var refused *Error
 	switch {
 	case errors.As(err, &refused):
@@ -103,11 +126,16 @@ func (t *Till) PayTo(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	payee, err := t.s.store.Platform(r.Context(), d.PayeeID)
+	return t.payee(r.Context(), d)
+}
+
+// payee is the address at which d is paid.
+func (t *Till) payee(ctx context.Context, d Settlement) (string, error) {
+	payee, err := t.s.store.Platform(ctx, d.PayeeID)
 	if err != nil {
 		return "", err
 	}
-	return t.TillConfig.PayTo(r.Context(), payee)
+	return t.TillConfig.PayTo(ctx, payee)
 }
 
 // payable is the settlement of a request by its payer.
@@ -156,16 +184,17 @@ func (t *Till) Reserve(ctx context.Context, r *http.Request, p x402.Payment) err
 	if err != nil {
 		return err
 	}
-	if err = t.reserve(ctx, id, identity.String(), payment); !errors.Is(err, ErrPaymentUnderWay) {
+	until := p.Expires(t.s.now()).Add(payMargin)
+	if err = t.reserve(ctx, id, identity.String(), payment, until); !errors.Is(err, ErrPaymentUnderWay) {
 		return err
 	}
 	if _, err := t.Check(ctx, id); err != nil {
 		return err
 	}
-	return t.reserve(ctx, id, identity.String(), payment)
+	return t.reserve(ctx, id, identity.String(), payment, until)
 }
 
-func (t *Till) reserve(ctx context.Context, id int64, key string, payment json.RawMessage) error {
+func (t *Till) reserve(ctx context.Context, id int64, key string, payment json.RawMessage, until time.Time) error {
 	_, err := t.s.store.UpdateSettlement(ctx, id, func(d *Settlement) (Trail, error) {
 		switch {
 		case d.PaymentKey == key:
@@ -175,7 +204,7 @@ func (t *Till) reserve(ctx context.Context, id int64, key string, payment json.R
 		case d.PaymentKey != "":
 			return Trail{}, ErrPaymentUnderWay
 		}
-		d.PaymentKey, d.Payment = key, payment
+		d.PaymentKey, d.Payment, d.PaymentUntil = key, payment, until
 		return t.audit("settlement.payment", d), nil
 	})
 	if errors.Is(err, errUnchanged) {
@@ -198,9 +227,10 @@ func (t *Till) audit(action string, d *Settlement) Trail {
 }
 
 // Check asks the facilitator what became of the payment that a settlement is
-// reserved for, and closes the settlement or frees it. The payment may move by
-// that: its payer has signed it for this settlement. Without such a payment
-// nothing happens.
+// reserved for, and closes the settlement, or frees it if the payment can not
+// move any more; [ErrPaymentUnderWay] if it may. The payment may move by that:
+// its payer has signed it for this settlement. Without such a payment nothing
+// happens.
 func (t *Till) Check(ctx context.Context, id int64) (Settlement, error) {
 	d, err := t.s.AnySettlement(ctx, id)
 	if err != nil || d.PaymentKey == "" || d.Status == SettlementConfirmed {
@@ -212,6 +242,7 @@ func (t *Till) Check(ctx context.Context, id int64) (Settlement, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
+	asked := t.s.now()
 	resp, err := t.Facilitator.Settle(ctx, payment)
 	switch {
 	case err != nil:
@@ -221,9 +252,20 @@ func (t *Till) Check(ctx context.Context, id int64) (Settlement, error) {
 		return t.close(ctx, id, TillPayment{Key: d.PaymentKey, Settled: true, Transaction: resp.Transaction})
 	case resp.ErrorReason.Is(x402.ReasonSettlementPending):
 		return d, ErrPaymentUnderWay
-	default:
+	case failedForGood(resp) || !d.PaymentUntil.IsZero() && !asked.Before(d.PaymentUntil):
 		return t.free(ctx, id, d.PaymentKey)
+	default:
+		return d, ErrPaymentUnderWay
 	}
+}
+
+// failedForGood says whether a failure is that of a settlement in a journal: such
+// a payment never moves. What was refused before may be accepted the next time.
+func failedForGood(resp x402.SettleResponse) bool {
+	var extra struct {
+		Settlement string `json:"settlement"`
+	}
+	return json.Unmarshal(resp.Extra, &extra) == nil && extra.Settlement != ""
 }
 
 // free lets another payment pay after the one with key has failed.
@@ -233,7 +275,7 @@ func (t *Till) free(ctx context.Context, id int64, key string) (Settlement, erro
 			return Trail{}, errUnchanged
 		}
 		trail := t.audit("settlement.payment_failed", d)
-		d.PaymentKey, d.Payment = "", nil
+		d.PaymentKey, d.Payment, d.PaymentUntil = "", nil, time.Time{}
 		return trail, nil
 	})
 	if errors.Is(err, errUnchanged) {
@@ -264,6 +306,26 @@ func (t *Till) close(ctx context.Context, id int64, p TillPayment) (Settlement, 
 		return t.s.AnySettlement(ctx, id)
 	}
 	return d, settlementError(err)
+}
+
+// Handler serves the API of the Service with POST /api/settlements/{id}/x402, which
+// is the Till and needs its guard, and POST /api/admin/settlements/{id}/check,
+// which is [Till.Check] for an admin.
+func (t *Till) Handler() http.Handler {
+	a, rt := t.s.routes()
+	rt.Handle("POST /api/settlements/{id}/x402", t.ServeHTTP)
+	rt.Handle("POST /api/admin/settlements/{id}/check", a.admin(func(w http.ResponseWriter, r *http.Request, _ string) error {
+		id, err := pathID(r, ErrSettlementUnknown)
+		if err != nil {
+			return err
+		}
+		d, err := t.Check(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		return a.succeed(w, http.StatusOK, "Settlement checked successfully", d)
+	}))
+	return rt
 }
 
 // ServeHTTP answers what the guard let through: it closes the settlement that
@@ -298,9 +360,11 @@ func (t *Till) serve(r *http.Request) (message string, d Settlement, err error) 
 	switch {
 	case d.Status == SettlementPaid || d.Status == SettlementConfirmed:
 		return "Settlement is already paid", d, nil
-	case d.Status == SettlementIssued && d.Net > 0:
-		return "", d, errUnguarded
-	default:
+	case d.Status != SettlementIssued || d.Net == 0:
 		return "", d, ErrSettlementState
 	}
+	if _, err := t.payee(r.Context(), d); err != nil {
+		return "", d, err
+	}
+	return "", d, errUnguarded
 }

@@ -10,9 +10,11 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/x402"
@@ -24,8 +26,32 @@ import (
 type bank struct {
 	mu      sync.Mutex
 	settled map[string]x402.SettleResponse
-	next    []any // an error or an x402.Reason for each of the next settlements
+	next    []any // an error, an x402.Reason or a refused for each of the next settlements
 	moved   int
+	slow    chan struct{} // if not nil, the next settlement has begun and waits for it to be closed
+}
+
+// refused is a reason that leaves no trace: the payment may be asked for again.
+type refused x402.Reason
+
+// hold makes the next settlement wait until release is called.
+func (b *bank) hold() (release func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	slow := make(chan struct{})
+	b.slow = slow
+	return sync.OnceFunc(func() { close(slow) })
+}
+
+// wait waits if it was told to, once.
+func (b *bank) wait() {
+	b.mu.Lock()
+	slow := b.slow
+	b.slow = nil
+	b.mu.Unlock()
+	if slow != nil {
+		<-slow
+	}
 }
 
 func (b *bank) Verify(context.Context, x402.Payment) (x402.VerifyResponse, error) {
@@ -37,6 +63,7 @@ func (b *bank) Supported(context.Context) (x402.Supported, error) {
 }
 
 func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, error) {
+	b.wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	id, err := p.Identity()
@@ -49,14 +76,18 @@ func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, e
 	if len(b.next) > 0 {
 		trouble := b.next[0]
 		b.next = b.next[1:]
-		if reason, ok := trouble.(x402.Reason); ok {
-			r := x402.SettleResponse{ErrorReason: reason, Network: p.Requirements.Network}
-			if !reason.Is(x402.ReasonSettlementPending) {
+		switch trouble := trouble.(type) {
+		case refused:
+			return x402.SettleResponse{ErrorReason: x402.Reason(trouble), Network: p.Requirements.Network}, nil
+		case x402.Reason:
+			r := x402.SettleResponse{ErrorReason: trouble, Network: p.Requirements.Network, Extra: []byte(`{"settlement":"7"}`)}
+			if !trouble.Is(x402.ReasonSettlementPending) {
 				b.settled[id.String()] = r
 			}
 			return r, nil
+		default:
+			return x402.SettleResponse{}, trouble.(error)
 		}
-		return x402.SettleResponse{}, trouble.(error)
 	}
 	b.moved++
 	r := x402.SettleResponse{Success: true, Network: p.Requirements.Network, Transaction: "0x" + strconv.Itoa(b.moved)}
@@ -74,7 +105,9 @@ type counter struct {
 	due  registry.Settlement
 }
 
-func quietly(c *registry.Config) { c.Logger = slog.New(slog.DiscardHandler) }
+func quietly(c *registry.Config) {
+	c.Logger, c.Admin = slog.New(slog.DiscardHandler), registry.BearerToken("ada", adminToken)
+}
 
 func openCounter(t *testing.T) *counter {
 	t.Helper()
@@ -90,18 +123,19 @@ func openCounter(t *testing.T) *counter {
 			}
 			return "0x209693Bc6afc0C5328bA36FaF03C514EF312287C", nil
 		},
-		Paid: func(ctx context.Context) (registry.TillPayment, bool) {
-			p, ok := middleware.PaymentFrom(ctx)
-			if !ok {
-				return registry.TillPayment{}, false
-			}
-			return registry.TillPayment{Key: p.Key, Settled: p.Settled, Transaction: p.Transaction}, true
-		},
-		Facilitator: c.bank,
+		Paid: paidBy, Facilitator: c.bank,
 	})
 	require.NoError(t, err)
 	c.serve(t, middleware.SettleBefore)
 	return c
+}
+
+func paidBy(ctx context.Context) (registry.TillPayment, bool) {
+	p, ok := middleware.PaymentFrom(ctx)
+	if !ok {
+		return registry.TillPayment{}, false
+	}
+	return registry.TillPayment{Key: p.Key, Settled: p.Settled, Transaction: p.Transaction}, true
 }
 
 func (c *counter) serve(t *testing.T, mode middleware.Mode) {
@@ -166,7 +200,7 @@ func TestAPaymentClosesASettlement(t *testing.T) {
 	require.Equal(t, []string{"settlement.payment", "settlement.paid", "settlement.confirmed"}, actions[len(actions)-3:])
 }
 
-func TestAPaymentThatFailedMakesRoomForAnother(t *testing.T) {
+func TestAPaymentThatFailedForGoodMakesRoomForAnother(t *testing.T) {
 	t.Parallel()
 	c := openCounter(t)
 	c.bank.next = []any{x402.ReasonEVMInsufficientFunds}
@@ -177,6 +211,108 @@ func TestAPaymentThatFailedMakesRoomForAnother(t *testing.T) {
 	require.Equal(t, 200, status, body)
 	require.Equal(t, registry.SettlementConfirmed, c.current(t).Status)
 	require.Equal(t, 1, c.bank.moved)
+}
+
+func TestAPaymentThatWasRefusedKeepsItsPlaceUntilItExpires(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	poor := refused(x402.ReasonEVMInsufficientFunds)
+	c.bank.next = []any{poor, poor, poor, poor, poor}
+	status, body := c.pay(t)
+	require.NotEqual(t, 200, status, body)
+	until := c.current(t).PaymentUntil
+	require.True(t, until.After(c.now), "the time for which it was signed, and some minutes")
+	_, err := c.till.Check(t.Context(), c.due.ID)
+	require.Equal(t, registry.ErrPaymentUnderWay, err)
+	c.now = until.Add(-time.Second)
+	status, body = c.pay(t)
+	require.NotEqual(t, 200, status, body)
+	require.Equal(t, registry.ErrPaymentUnderWay, steps["pay"](t, c.room, c.seller, c.due.ID))
+	require.Zero(t, c.bank.moved)
+
+	c.now, c.bank.next = until, []any{poor}
+	status, body = c.pay(t)
+	require.Equal(t, 200, status, body)
+	require.Equal(t, registry.SettlementConfirmed, c.current(t).Status)
+	require.Equal(t, 1, c.bank.moved)
+}
+
+func TestAPaymentThatIsSlowIsNotOvertakenByAnother(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	release := c.bank.hold()
+	defer release()
+	first := make(chan string)
+	go func() {
+		_, body := c.pay(t)
+		first <- body
+	}()
+	require.Eventually(t, func() bool { return c.current(t).PaymentKey != "" }, 10*time.Second, time.Millisecond, "it is reserved, and on its way")
+	require.Eventually(t, func() bool {
+		c.bank.mu.Lock()
+		defer c.bank.mu.Unlock()
+		return c.bank.slow == nil
+	}, 10*time.Second, time.Millisecond)
+	c.bank.mu.Lock()
+	c.bank.next = []any{refused(x402.ReasonEVMInsufficientFunds)} // what the till is told when it asks for the first
+	c.bank.mu.Unlock()
+	status, body := c.pay(t)
+	require.NotEqual(t, 200, status, body)
+	release()
+	require.Contains(t, <-first, "Settlement paid successfully")
+	require.Equal(t, 1, c.bank.moved)
+}
+
+func TestAPlatformIsPaidAtTheAddressThatItGave(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	var err error
+	c.till, err = c.NewTill(registry.TillConfig{Paid: paidBy, Facilitator: c.bank})
+	require.NoError(t, err)
+	c.serve(t, middleware.SettleBefore)
+	status, body := c.pay(t)
+	require.Equal(t, 400, status, body)
+	require.Contains(t, body, "The paid platform takes no stablecoin")
+	address := "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
+	_, err = c.UpdatePlatform(t.Context(), c.publisher, registry.PlatformUpdate{PayoutAddress: &address})
+	require.NoError(t, err)
+	status, body = c.pay(t)
+	require.Equal(t, 200, status, body)
+	require.Equal(t, registry.SettlementConfirmed, c.current(t).Status)
+}
+
+func TestAnAdminHasAPaymentChecked(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	admin := webtest.Specified(t, "openapi.yaml", c.till.Handler())
+	check := func(id int64, token string) (int, string) {
+		r := httptest.NewRequest("POST", "/api/admin/settlements/"+strconv.FormatInt(id, 10)+"/check", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		admin.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	status, _ := check(c.due.ID, "guess")
+	require.Equal(t, 403, status)
+	status, _ = check(99, adminToken)
+	require.Equal(t, 404, status)
+	status, body := check(c.due.ID, adminToken)
+	require.Equal(t, 200, status, body)
+	require.Contains(t, body, `"status":"issued"`)
+	c.bank.next = []any{errors.New("the line is dead"), errors.New("the line is dead")}
+	c.pay(t)
+	status, body = check(c.due.ID, adminToken)
+	require.Equal(t, 400, status)
+	require.Contains(t, body, "A payment of this settlement is under way")
+	status, body = check(c.due.ID, adminToken)
+	require.Equal(t, 200, status, body)
+	require.Contains(t, body, `"status":"confirmed"`)
+	require.Equal(t, 1, c.bank.moved)
+
+	r := httptest.NewRequest("POST", "/api/settlements/99/x402", nil)
+	w := httptest.NewRecorder()
+	admin.ServeHTTP(w, r)
+	require.Equal(t, 401, w.Code, "it is served, and asks for a key")
 }
 
 func TestWhileAPaymentIsUnderWayNothingElseHappensToItsSettlement(t *testing.T) {

@@ -27,7 +27,10 @@ type config struct {
 	maxGas        uint64   // of one settlement; 0: the default of facilitator/evm
 	maxFeePerGas  *big.Int // in wei; nil: no limit
 	adminToken    string
-	registryKey   []byte // nil: no registry, but in dev mode
+
+	madeAdminToken bool // it was made here and must be shown
+
+	registryKey []byte // nil: no registry, but in dev mode
 }
 
 // chainConfig is one network and its JSON-RPC endpoints.
@@ -57,7 +60,7 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 	text(&c.devChainAddr, "dev-chain-addr", "V402_DEV_CHAIN_ADDR", "127.0.0.1:8545", "JSON-RPC of the dev chain; a free port if it is taken")
 	text(&allow, "allow-pay-to", "V402_ALLOW_PAY_TO", "", "comma list of the only recipients to settle for")
 	text(&c.token, "token", "V402_TOKEN", "", "bearer token that POST /verify and POST /settle ask for")
-	text(&c.adminToken, "admin-token", "V402_ADMIN_TOKEN", "", "bearer token of the registry's admin; default: one is made and printed once")
+	text(&c.adminToken, "admin-token", "V402_ADMIN_TOKEN", "", "bearer token of the first admin; default: one is made and printed once")
 	text(&registryKey, "registry-key", "V402_REGISTRY_KEY", "", "32 bytes in hex that encrypt what platforms tell about themselves; without it there is no registry, but in dev mode")
 	f.Uint64Var(&c.confirmations, "confirmations", 0, "blocks that make a settlement final; 0: as is usual on the network")
 	f.Uint64Var(&c.maxGas, "max-gas", 0, "gas that one settlement may take; 0: 300,000")

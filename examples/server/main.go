@@ -5,7 +5,8 @@
 // Without configuration it brings a chain of its own (dev mode) and prints the
 // command that pays. With V402_EVM and V402_EVM_KEYS it settles on real chains;
 // -help lists everything. It serves the facilitator's API at the root, the demo
-// routes under /demo and the registry of contracts and royalties under /api.
+// routes under /demo, the registry of contracts and royalties under /api, and
+// users under /api/v1.
 package main
 
 import (
@@ -48,6 +49,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if err != nil {
 		return err
 	}
+	c.ensureAdminToken()
 	log := slog.New(slog.NewTextHandler(errOut, nil))
 	store, err := openStore(ctx, c.store)
 	if err != nil {
@@ -85,12 +87,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
+	rooms, err := openV1(c, dev != nil, chains, store, log)
+	if err != nil {
+		return err
+	}
+	mux.Handle("/api/v1/", rooms.handler)
 	listener, err := net.Listen("tcp", c.addr)
 	if err != nil {
 		return err
 	}
 	welcome(out, c, dev, room, "http://"+listener.Addr().String())
-	return serve(ctx, listener, mux, service)
+	return serve(ctx, listener, mux, append(rooms.runs, service.Run)...)
 }
 
 func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, log *slog.Logger) facilitator.Config {
@@ -107,15 +114,17 @@ func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, l
 // graceFor is how long requests that are under way may take after the end.
 const graceFor = 30 * time.Second
 
-// serve serves until ctx ends. Requests end before the facilitator does.
-func serve(ctx context.Context, l net.Listener, h http.Handler, service *facilitator.Service) error {
+// serve serves until ctx ends. Requests end before what runs beside them does.
+func serve(ctx context.Context, l net.Listener, h http.Handler, runs ...func(context.Context) error) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRunning()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return service.Run(running) })
+	for _, run := range runs {
+		g.Go(func() error { return run(running) })
+	}
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -146,6 +155,7 @@ func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, u
 		fmt.Fprintf(out, "  sells %s/demo/quote and %s/demo/stream for $0.01, paid to %s\n", url, url, c.payTo)
 	}
 	room.welcome(out, url)
+	welcomeAdmin(out, c, url)
 	if dev != nil {
 		fmt.Fprintf(out, "  chain in this process, gone when it ends: JSON-RPC on %s\n", dev.URL())
 		fmt.Fprintf(out, "\nPay with:\n\n  go run ./examples/client -rpc %s -key %s %s/demo/quote\n\n", dev.URL(), dev.Payer.Key, url)

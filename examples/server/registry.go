@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -31,7 +30,6 @@ func parseRegistryKey(s string) ([]byte, error) {
 // registryRoom is the registry of platforms, contracts and royalties.
 type registryRoom struct {
 	handler http.Handler // of everything under /api/
-	token   string       // of its admin, if it was made here and must be shown
 }
 
 // openRegistry returns nil if there is no key to encrypt with. In dev mode it
@@ -45,13 +43,8 @@ func openRegistry(c config, dev bool, store registry.Store, log *slog.Logger) (*
 		return nil, nil
 	}
 	var room registryRoom
-	token := c.adminToken
-	if token == "" {
-		token = rand.Text()
-		room.token = token
-	}
 	service, err := registry.New(registry.Config{
-		Store: store, EncryptionKey: key, Admin: registry.BearerToken("token", token), Logger: log,
+		Store: store, EncryptionKey: key, Admin: registry.BearerToken("token", c.adminToken), Logger: log,
 	})
 	if err != nil {
 		return nil, err
@@ -60,13 +53,10 @@ func openRegistry(c config, dev bool, store registry.Store, log *slog.Logger) (*
 	return &room, nil
 }
 
-// welcome says where the registry is and, once, what its admin's token is.
+// welcome says where the registry is.
 func (room *registryRoom) welcome(out io.Writer, url string) {
 	if room == nil {
 		return
 	}
 	fmt.Fprintf(out, "  registry of contracts and royalties on %s/api/registry/openapi.yaml\n", url)
-	if room.token != "" {
-		fmt.Fprintf(out, "  its admin's token, shown this once: %s\n", room.token)
-	}
 }

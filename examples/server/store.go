@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store/memory"
@@ -19,6 +20,7 @@ type backend interface {
 	facilitator.Journal
 	middleware.Claims
 	registry.Store
+	account.Store
 	Close() error
 }
 

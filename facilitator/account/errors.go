@@ -27,6 +27,7 @@ var (
 	ErrProviderRequired   = &Error{Code: v402api.Forbidden, Message: "Only content providers may do this"}
 	ErrAdminRequired      = &Error{Code: v402api.Forbidden, Message: "Only admins may do this"}
 	ErrSuperAdminRequired = &Error{Code: v402api.Forbidden, Message: "Only super admins may do this"}
+	ErrNoAccount          = &Error{Code: v402api.Forbidden, Message: "A static admin token has no account of its own"}
 	ErrOwnAccount         = &Error{Code: v402api.Forbidden, Message: "You cannot do this to your own account"}
 	ErrUserUnknown        = &Error{Code: v402api.NotFound, Message: "User not found"}
 	ErrKeyUnknown         = &Error{Code: v402api.NotFound, Message: "API key not found"}

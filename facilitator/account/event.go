@@ -11,14 +11,13 @@ import (
 
 // Types of the events that are saved with changes; their data is a [UserEvent].
 const (
-	EventRegistered  = "user.registered"
-	EventApproved    = "user.approved"   // pending → active
-	EventSuspended   = "user.suspended"  // active → suspended
-	EventReinstated  = "user.reinstated" // suspended → active
-	EventBanned      = "user.banned"
-	EventDeleted     = "user.deleted"
-	EventUpdated     = "user.updated" // profile, wallet or verification
-	EventRoleChanged = "user.role_changed"
+	EventRegistered = "user.registered"
+	EventApproved   = "user.approved"   // pending → active
+	EventSuspended  = "user.suspended"  // active → suspended
+	EventReinstated = "user.reinstated" // suspended → active
+	EventBanned     = "user.banned"
+	EventDeleted    = "user.deleted"
+	EventUpdated    = "user.updated" // profile, wallet, role or verification
 )
 
 // UserEvent is the data of an event about a user.

@@ -37,8 +37,8 @@ type Config struct {
 	Store Store // required
 
 	// AdminTokens are bearer tokens of super admins who are no users of the store,
-	// such as the first one, by name: 16 characters or more. Whoever has that of
-	// "ada" is the user "admin:ada".
+	// such as the first one, by name. Whoever has that of "ada" is the user
+	// "admin:ada".
 	AdminTokens map[string]string
 
 	// RequireApproval makes users who register wait for an admin.
@@ -73,8 +73,6 @@ type admin struct {
 	sum  [sha256.Size]byte // of the token
 }
 
-const leastToken = 16 // characters
-
 // New returns a Service. It does no I/O.
 func New(c Config) (*Service, error) {
 	if c.Store == nil {
@@ -82,10 +80,10 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{store: c.Store, chains: map[x402.Network]Chain{}}
 	for name, token := range c.AdminTokens {
-		if name == "" || len(token) < leastToken {
-			return nil, fmt.Errorf("account: Config.AdminTokens: %q needs a name and a token of %d characters or more", name, leastToken)
+		if name == "" || token == "" {
+			return nil, fmt.Errorf("account: Config.AdminTokens: %q needs a name and a token", name)
 		}
-		u := User{ID: "admin:" + name, Role: RoleSuperAdmin, Status: StatusActive, Username: name}
+		u := User{ID: staticPrefix + name, Role: RoleSuperAdmin, Status: StatusActive, Username: name}
 		s.admins = append(s.admins, admin{u, sha256.Sum256([]byte(token))})
 	}
 	for _, chain := range c.Chains {

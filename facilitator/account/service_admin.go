@@ -58,34 +58,43 @@ func mayChange(actor, u User) error {
 	}
 }
 
-// SetRole gives a user a role. Only super admins make and unmake admins.
-func (s *Service) SetRole(ctx context.Context, actor User, id string, role Role) (User, error) {
+// Decision is what an admin decides about a user, besides their status. What is
+// nil stays.
+type Decision struct {
+	Role     *Role
+	Verified *bool
+}
+
+// Decide changes the role of a user, and whether they are verified. Only super
+// admins make and unmake admins.
+func (s *Service) Decide(ctx context.Context, actor User, id string, in Decision) (User, error) {
 	var f v402api.Faults
-	v402api.Enum(&f, "role", role, Roles()...)
+	if in.Role == nil && in.Verified == nil {
+		f.Add("role", v402api.Required, "role or verified is required")
+	}
+	if in.Role != nil {
+		v402api.Enum(&f, "role", *in.Role, Roles()...)
+	}
 	if err := f.Err(); err != nil {
 		return User{}, err
 	}
-	return s.update(ctx, actor.ID, id, "user.set_role", EventRoleChanged, func(u *User) (map[string]any, error) {
+	return s.update(ctx, actor.ID, id, "user.decide", EventUpdated, func(u *User) (map[string]any, error) {
 		if err := mayChange(actor, *u); err != nil {
 			return nil, err
 		}
-		if (User{Role: role}).IsAdmin() && actor.Role != RoleSuperAdmin {
-			return nil, ErrSuperAdminRequired
+		detail := map[string]any{}
+		if in.Role != nil {
+			if (User{Role: *in.Role}).IsAdmin() && actor.Role != RoleSuperAdmin {
+				return nil, ErrSuperAdminRequired
+			}
+			detail["role"], detail["previous_role"] = *in.Role, u.Role
+			u.Role = *in.Role
 		}
-		detail := map[string]any{"from": u.Role, "to": role}
-		u.Role = role
+		if in.Verified != nil {
+			detail["verified"] = *in.Verified
+			u.Verified = *in.Verified
+		}
 		return detail, nil
-	})
-}
-
-// SetVerified says that an admin has looked at a user, or takes it back.
-func (s *Service) SetVerified(ctx context.Context, actor User, id string, verified bool) (User, error) {
-	return s.update(ctx, actor.ID, id, "user.set_verified", EventUpdated, func(u *User) (map[string]any, error) {
-		if err := mayChange(actor, *u); err != nil {
-			return nil, err
-		}
-		u.Verified = verified
-		return map[string]any{"verified": verified}, nil
 	})
 }
 

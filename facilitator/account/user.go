@@ -78,6 +78,12 @@ func (u User) IsAdmin() bool { return u.Role == RoleAdmin || u.Role == RoleSuper
 // IsProvider says whether the user may use the provider API: admins may too.
 func (u User) IsProvider() bool { return u.Role == RoleContentProvider || u.IsAdmin() }
 
+// static says whether u is the holder of a static admin token.
+func (u User) static() bool { return strings.HasPrefix(u.ID, staticPrefix) }
+
+// staticPrefix begins the IDs of those who have a static admin token.
+const staticPrefix = "admin:"
+
 // DisplayName is how the user is called in public; it may be empty.
 func (u User) DisplayName() string {
 	if u.Name != "" {

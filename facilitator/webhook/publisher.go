@@ -17,7 +17,6 @@ import (
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/egress"
 	"github.com/v402/v402/internal/seal"
-	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/store"
 )
 
@@ -61,7 +60,7 @@ type Config struct {
 	// Authenticate says whose request it is, or returns an error of package account.
 	// Nil admits nobody.
 	Authenticate func(*http.Request) (account.User, error)
-	Limits       *v402api.Limits // nil limits nothing
+	Limits       *account.Limits // of requests; nil limits nothing
 
 	Owner       string // of leases: a name that no other process has; made if empty
 	Concurrency int    // recipients that are told at once: 64 if zero; beside them up to four times as many that take long to answer

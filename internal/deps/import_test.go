@@ -11,10 +11,11 @@ import (
 // light are the packages that a website links, and what they may link
 // themselves: packages of this module, and third-party modules.
 var light = map[string]struct{ own, modules []string }{
-	"x402":       {},
-	"store":      {},
-	"middleware": {own: []string{"x402"}},
-	"x402/payer": {own: []string{"x402"}},
+	"x402":                          {},
+	"store":                         {},
+	"middleware":                    {own: []string{"x402"}},
+	"facilitator/webhook/signature": {},
+	"x402/payer":                    {own: []string{"x402"}},
 	"x402/evm": {own: []string{"x402"}, modules: []string{
 		"github.com/decred/dcrd/dcrec/secp256k1/v4", "golang.org/x/crypto", "golang.org/x/sys",
 	}},

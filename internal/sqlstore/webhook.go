@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/store"
@@ -176,23 +175,9 @@ func (s *DB) Webhook(ctx context.Context, id string) (webhook.Endpoint, error) {
 func (s *DB) Webhooks(ctx context.Context, ownerID string, o store.PageNumber) (store.List[webhook.Endpoint], error) {
 	var f filter
 	f.text("owner_id = ?", ownerID)
-	l, err := webhookPage(ctx, s.read, endpoints, f, o)
+	l, err := numbered(ctx, s.read, endpoints, f, o)
 	if err != nil {
 		return l, s.errorf("list webhooks: %w", err)
 	}
 	return l, nil
-}
-
-// webhookPage lists one page, the newest first.
-func webhookPage[T any](ctx context.Context, q querier, of selection[T], f filter, o store.PageNumber) (store.List[T], error) {
-	o = o.Bounded()
-	l := store.List[T]{Page: o.Page, Size: o.Size}
-	var err error
-	if l.Total, err = one(ctx, q, column[int64], "SELECT COUNT(*) FROM "+of.counted+f.String(), f.args...); err != nil {
-		return l, err
-	}
-	n := len(f.args)
-	l.Items, err = all(ctx, q, of.scan, "SELECT "+of.columns+" FROM "+of.counted+of.joined+f.String()+" ORDER BY "+of.id+" DESC LIMIT $"+
-		strconv.Itoa(n+1)+" OFFSET $"+strconv.Itoa(n+2), append(f.args[:n:n], o.Size, o.Offset())...)
-	return l, err
 }

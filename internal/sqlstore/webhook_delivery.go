@@ -276,7 +276,7 @@ func (s *DB) WebhookDelivery(ctx context.Context, queue, id string) (webhook.Del
 
 // WebhookDeliveries implements [webhook.DeliveryStore].
 func (s *DB) WebhookDeliveries(ctx context.Context, of webhook.DeliveryFilter, o store.PageNumber) (store.List[webhook.Delivery], error) {
-	l, err := webhookPage(ctx, s.read, deliveries, deliveryFilter(of), o)
+	l, err := numbered(ctx, s.read, deliveries, deliveryFilter(of), o)
 	if err != nil {
 		return l, s.errorf("list deliveries: %w", err)
 	}

@@ -53,6 +53,9 @@ func (rt *Router) Handle(pattern string, h http.HandlerFunc) {
 	rt.routes = append(rt.routes, c)
 }
 
+// Include adds the routes that other has now.
+func (rt *Router) Include(other *Router) { rt.routes = append(rt.routes, other.routes...) }
+
 // ServeHTTP implements [http.Handler]. Handlers find the pattern of their route in
 // [http.Request.Pattern]: it can be logged, where a path may hold what must not be.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {

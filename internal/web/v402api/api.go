@@ -41,6 +41,27 @@ func (a *API) Public(class Class, h HandlerFunc) http.Handler {
 	})
 }
 
+// Guard serves whom identify admits, as often as class grants to the user with
+// the ID, or to the client's address if there is none. Who is refused is counted
+// by address too: guessing is limited.
+func Guard[U any](a *API, class Class, identify func(*http.Request) (u U, id string, err error),
+	h func(http.ResponseWriter, *http.Request, U) error) http.Handler {
+	return a.Func(func(w http.ResponseWriter, r *http.Request) error {
+		u, id, err := identify(r)
+		of := class
+		if err != nil || id == "" {
+			of, id = Anonymous, ""
+		}
+		if limited := a.Admit(w, r, of, id); limited != nil {
+			return limited
+		}
+		if err != nil {
+			return err
+		}
+		return h(w, r, u)
+	})
+}
+
 // Admit counts a request of a user, or of the client's address if user is empty,
 // and sets the X-RateLimit headers. It refuses what is above the limit.
 func (a *API) Admit(w http.ResponseWriter, r *http.Request, class Class, user string) error {

@@ -52,21 +52,22 @@ func (c Code) Status() int {
 
 // Codes of faults: details.code in the answer.
 const (
-	Required       = "REQUIRED"
-	TooLong        = "TOO_LONG"
-	TooShort       = "TOO_SHORT"
-	InvalidType    = "INVALID_TYPE"
-	InvalidFormat  = "INVALID_FORMAT"
-	InvalidEnum    = "INVALID_ENUM"
-	InvalidURL     = "INVALID_URL"
-	InvalidEmail   = "INVALID_EMAIL"
-	InvalidAddress = "INVALID_ADDRESS"
-	InvalidDate    = "INVALID_DATE"
-	InvalidRange   = "INVALID_RANGE"
-	UnknownField   = "UNKNOWN_FIELD"
-	AmountTooLow   = "AMOUNT_TOO_LOW"
-	AmountTooHigh  = "AMOUNT_TOO_HIGH"
-	AmountMismatch = "AMOUNT_MISMATCH"
+	Required         = "REQUIRED"
+	TooLong          = "TOO_LONG"
+	TooShort         = "TOO_SHORT"
+	InvalidType      = "INVALID_TYPE"
+	InvalidFormat    = "INVALID_FORMAT"
+	InvalidEnum      = "INVALID_ENUM"
+	InvalidURL       = "INVALID_URL"
+	InvalidEmail     = "INVALID_EMAIL"
+	InvalidAddress   = "INVALID_ADDRESS"
+	InvalidSignature = "INVALID_SIGNATURE"
+	InvalidDate      = "INVALID_DATE"
+	InvalidRange     = "INVALID_RANGE"
+	UnknownField     = "UNKNOWN_FIELD"
+	AmountTooLow     = "AMOUNT_TOO_LOW"
+	AmountTooHigh    = "AMOUNT_TOO_HIGH"
+	AmountMismatch   = "AMOUNT_MISMATCH"
 )
 
 // Error is a refusal: what the caller did wrong or may not do. Domains hand it to

@@ -83,6 +83,10 @@ func Enum[T ~string](f *Faults, field string, v T, allowed ...T) {
 	if slices.Contains(allowed, v) {
 		return
 	}
+	if v == "" {
+		f.Add(field, Required, field+" is required")
+		return
+	}
 	names := make([]string, len(allowed))
 	for i, a := range allowed {
 		names[i] = string(a)

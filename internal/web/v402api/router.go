@@ -1,6 +1,7 @@
 package v402api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -24,6 +25,20 @@ func (a *API) Router() *Router {
 		a.Refuse(w, r, &Error{Code: MethodNotAllowed, Message: "This path answers " + list + " only"})
 	}
 	return rt
+}
+
+// Join serves what the handlers serve, all of them made by [API.Router], as if
+// their routes were one's.
+func (a *API) Join(handlers ...http.Handler) (*Router, error) {
+	rt := a.Router()
+	for _, h := range handlers {
+		other, ok := h.(*Router)
+		if !ok {
+			return nil, fmt.Errorf("v402api: %T is no handler of this API", h)
+		}
+		rt.Include(&other.Router)
+	}
+	return rt, nil
 }
 
 // Handle adds a route: see [web.Router.Handle].
