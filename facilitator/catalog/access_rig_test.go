@@ -30,12 +30,12 @@ const (
 	buyer = "0x857b06519E91e3A54538791bDbb0E22373e36b66"
 )
 
-// opening is when the shop opens.
-var opening = time.Date(2024, 1, 15, 10, 30, 0, 0, time.UTC)
+// kioskOpening is when the kiosk opens.
+var kioskOpening = time.Date(2024, 1, 15, 10, 30, 0, 0, time.UTC)
 
-// shop is a catalog over a store in memory, a facilitator and a chain that are
+// kiosk is a catalog over a store in memory, a facilitator and a chain that are
 // told what to do, and a clock that stands still.
-type shop struct {
+type kiosk struct {
 	t           *testing.T
 	store       *faulty
 	facilitator *cashier
@@ -49,12 +49,12 @@ type shop struct {
 	nonce int
 }
 
-func openShop(t *testing.T, edits ...func(*catalog.Config)) *shop {
+func openKiosk(t *testing.T, edits ...func(*catalog.Config)) *kiosk {
 	t.Helper()
-	s := &shop{t: t, store: &faulty{Store: memory.New()}, facilitator: newCashier(), chain: newLedgerChain(), clock: opening}
+	s := &kiosk{t: t, store: &faulty{Store: memory.New()}, facilitator: newCashier(), chain: newLedgerChain(), clock: kioskOpening}
 	c := catalog.Config{
 		Store: s.store, Facilitator: s.facilitator, Chains: []catalog.Chain{s.chain}, Networks: []x402.Network{x402.BaseSepolia},
-		Authenticate: authenticate, Logger: slog.New(slog.DiscardHandler), Now: s.now,
+		Authenticate: kioskAuthenticate, Logger: slog.New(slog.DiscardHandler), Now: s.now,
 		Payments: catalog.PaymentConfig{Secret: bytes.Repeat([]byte{7}, 32), PublicURL: "https://shop.example"},
 	}
 	for _, edit := range edits {
@@ -65,13 +65,13 @@ func openShop(t *testing.T, edits ...func(*catalog.Config)) *shop {
 	require.NoError(t, err)
 	s.handler, s.roots = s.service.Handler(), s.service.ResourceHandler()
 	for _, n := range []x402.Network{x402.BaseSepolia, x402.Ethereum} {
-		require.NoError(t, s.store.PutWallet(t.Context(), catalog.Wallet{OwnerID: "ann", Network: n, Address: payTo, UpdatedAt: opening}))
+		require.NoError(t, s.store.PutWallet(t.Context(), catalog.Wallet{OwnerID: "ann", Network: n, Address: payTo, UpdatedAt: kioskOpening}))
 	}
 	return s
 }
 
-// authenticate knows the users that "Bearer NAME" names.
-func authenticate(r *http.Request) (account.User, error) {
+// kioskAuthenticate knows the users that "Bearer NAME" names.
+func kioskAuthenticate(r *http.Request) (account.User, error) {
 	users := map[string]account.User{
 		"ann":  {ID: "ann", Role: account.RoleContentProvider, Status: account.StatusActive},
 		"bob":  {ID: "bob", Role: account.RoleEndUser, Status: account.StatusActive},
@@ -89,26 +89,26 @@ func authenticate(r *http.Request) (account.User, error) {
 	return u, nil
 }
 
-func (s *shop) now() time.Time {
+func (s *kiosk) now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.clock
 }
 
 // wait lets time pass.
-func (s *shop) wait(d time.Duration) {
+func (s *kiosk) wait(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clock = s.clock.Add(d)
 }
 
 // sell adds a product for a cent of USDC.
-func (s *shop) sell(id string, edits ...func(*catalog.Product)) catalog.Product {
+func (s *kiosk) sell(id string, edits ...func(*catalog.Product)) catalog.Product {
 	s.t.Helper()
 	p := catalog.Product{
 		ID: id, OwnerID: "ann", Title: "Premium AI Tutorial Series", Type: catalog.TypeCourse, ContentURL: "https://example.com/content/" + id,
 		ContentType: "video/series", Price: x402.NewAmount(10_000), Currency: "USDC", Scheme: catalog.SchemeExact,
-		AccessDuration: 24 * time.Hour, Status: catalog.ProductActive, CreatedAt: opening, UpdatedAt: opening, PublishedAt: opening,
+		AccessDuration: 24 * time.Hour, Status: catalog.ProductActive, CreatedAt: kioskOpening, UpdatedAt: kioskOpening, PublishedAt: kioskOpening,
 	}
 	for _, edit := range edits {
 		edit(&p)
@@ -124,7 +124,7 @@ func ether(p *catalog.Product) {
 }
 
 // send asks the API; headers are pairs.
-func (s *shop) send(method, path string, body any, headers ...string) *httptest.ResponseRecorder {
+func (s *kiosk) send(method, path string, body any, headers ...string) *httptest.ResponseRecorder {
 	s.t.Helper()
 	var j []byte
 	if text, ok := body.(string); ok {
@@ -145,7 +145,7 @@ func (s *shop) send(method, path string, body any, headers ...string) *httptest.
 	return w
 }
 
-func (s *shop) access(id string, headers ...string) *httptest.ResponseRecorder {
+func (s *kiosk) access(id string, headers ...string) *httptest.ResponseRecorder {
 	return s.send("GET", "/api/v1/clients/access/"+id, nil, headers...)
 }
 
@@ -181,7 +181,7 @@ func challenge(t *testing.T, w *httptest.ResponseRecorder) (v2, v1 x402.PaymentR
 }
 
 // sign makes a payment for a challenge, as header and value.
-func (s *shop) sign(version int, w *httptest.ResponseRecorder, edits ...func(*x402.PaymentPayload)) (name, value string) {
+func (s *kiosk) sign(version int, w *httptest.ResponseRecorder, edits ...func(*x402.PaymentPayload)) (name, value string) {
 	s.t.Helper()
 	v2, v1 := challenge(s.t, w)
 	accepted, resource := v2.Accepts[0], v2.Resource
@@ -210,7 +210,7 @@ func authorization(amount x402.Amount, nonce int, signature string) json.RawMess
 }
 
 // buy pays for a product and returns the answer and the payment.
-func (s *shop) buy(id string, headers ...string) (w *httptest.ResponseRecorder, name, value string) {
+func (s *kiosk) buy(id string, headers ...string) (w *httptest.ResponseRecorder, name, value string) {
 	s.t.Helper()
 	name, value = s.sign(x402.V2, s.access(id))
 	w = s.access(id, append(headers, name, value)...)
@@ -219,7 +219,7 @@ func (s *shop) buy(id string, headers ...string) (w *httptest.ResponseRecorder, 
 }
 
 // payments are all that were stored, the newest first.
-func (s *shop) payments() []catalog.Payment {
+func (s *kiosk) payments() []catalog.Payment {
 	s.t.Helper()
 	list, err := s.service.Payments(s.t.Context(), catalog.PaymentFilter{}, store.PageNumber{Size: 100})
 	require.NoError(s.t, err)
@@ -227,9 +227,9 @@ func (s *shop) payments() []catalog.Payment {
 }
 
 // events are the types in the outbox.
-func (s *shop) events() []string {
+func (s *kiosk) events() []string {
 	s.t.Helper()
-	list, err := s.store.Store.LeaseEvents(s.t.Context(), "reader", opening, opening, 1000)
+	list, err := s.store.Store.LeaseEvents(s.t.Context(), "reader", kioskOpening, kioskOpening, 1000)
 	require.NoError(s.t, err)
 	var types []string
 	for _, e := range list {

@@ -17,7 +17,7 @@ import (
 
 func TestAProductIsOfferedInBothVersionsOfTheProtocol(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course")
 	w := s.access("course")
 	v2, v1 := challenge(t, w)
@@ -40,7 +40,7 @@ func TestAProductIsOfferedInBothVersionsOfTheProtocol(t *testing.T) {
 
 func TestNativePricesAreOfferedAsTheDocumentationHasThem(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	w := s.access("course")
 	v2, _ := challenge(t, w)
@@ -63,7 +63,7 @@ func TestNativePricesAreOfferedAsTheDocumentationHasThem(t *testing.T) {
 func TestAPaymentOfEitherVersionOpensAProduct(t *testing.T) {
 	t.Parallel()
 	for _, version := range []int{x402.V1, x402.V2} {
-		s := openShop(t)
+		s := openKiosk(t)
 		s.sell("course")
 		name, value := s.sign(version, s.access("course"))
 		w := s.access("course", name, value)
@@ -88,7 +88,7 @@ func TestAPaymentOfEitherVersionOpensAProduct(t *testing.T) {
 		require.Equal(t, v["grant"].(map[string]any)["id"], ticket.Grant)
 		ticket, err = verifier.Request("course", httptest.NewRequest("GET", v["content_url"].(string), nil))
 		require.NoError(t, err)
-		require.Equal(t, opening.Add(15*time.Minute), ticket.Expires)
+		require.Equal(t, kioskOpening.Add(15*time.Minute), ticket.Expires)
 
 		require.Equal(t, catalog.PaymentConfirmed, p.Status)
 		require.Equal(t, "250", p.Fee.String())
@@ -101,7 +101,7 @@ func TestAPaymentOfEitherVersionOpensAProduct(t *testing.T) {
 
 func TestTheSamePaymentAgainGivesTheSameGrantAndIsNeverSettledForAnother(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course")
 	s.sell("other")
 	first, name, value := s.buy("course")
@@ -125,7 +125,7 @@ func TestTheSamePaymentAgainGivesTheSameGrantAndIsNeverSettledForAnother(t *test
 
 func TestWhoSeesThePaymentOnTheChainCannotUseIt(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course")
 	s.buy("course")
 	name, value := s.sign(x402.V2, s.access("course"), func(p *x402.PaymentPayload) { p.Payload = authorization(x402.NewAmount(10_000), 1, "0xforged") })
@@ -135,7 +135,7 @@ func TestWhoSeesThePaymentOnTheChainCannotUseIt(t *testing.T) {
 
 func TestOfOnePaymentForTwoProductsAtOnceOneIsBought(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("a")
 	s.sell("b")
 	name, value := s.sign(x402.V1, s.access("a"))
@@ -156,16 +156,16 @@ func TestOfOnePaymentForTwoProductsAtOnceOneIsBought(t *testing.T) {
 // mishaps are what can go wrong while a payment is taken, and whether the money
 // has moved then.
 var mishaps = map[string]struct {
-	make  func(*shop)
+	make  func(*kiosk)
 	moved int
 }{
-	"before the payment is stored":    {func(s *shop) { s.store.breakAt("add", false) }, 0},
-	"after the payment was stored":    {func(s *shop) { s.store.breakAt("add", true) }, 0},
-	"before the money moves":          {func(s *shop) { s.facilitator.before = errBroken }, 0},
-	"after the money has moved":       {func(s *shop) { s.facilitator.after = errBroken }, 1},
-	"before the grant is stored":      {func(s *shop) { s.store.breakAt("confirm", false) }, 1},
-	"after the grant was stored":      {func(s *shop) { s.store.breakAt("confirm", true) }, 1},
-	"while the settlement is pending": {func(s *shop) { s.facilitator.reason = x402.ReasonSettlementPending }, 0},
+	"before the payment is stored":    {func(s *kiosk) { s.store.breakAt("add", false) }, 0},
+	"after the payment was stored":    {func(s *kiosk) { s.store.breakAt("add", true) }, 0},
+	"before the money moves":          {func(s *kiosk) { s.facilitator.before = errBroken }, 0},
+	"after the money has moved":       {func(s *kiosk) { s.facilitator.after = errBroken }, 1},
+	"before the grant is stored":      {func(s *kiosk) { s.store.breakAt("confirm", false) }, 1},
+	"after the grant was stored":      {func(s *kiosk) { s.store.breakAt("confirm", true) }, 1},
+	"while the settlement is pending": {func(s *kiosk) { s.facilitator.reason = x402.ReasonSettlementPending }, 0},
 }
 
 func TestWhateverBreaksOffTheSamePaymentGivesTheGrantAndIsPaidOnce(t *testing.T) {
@@ -173,7 +173,7 @@ func TestWhateverBreaksOffTheSamePaymentGivesTheGrantAndIsPaidOnce(t *testing.T)
 	for name, mishap := range mishaps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := openShop(t)
+			s := openKiosk(t)
 			s.sell("course")
 			header, value := s.sign(x402.V2, s.access("course"))
 			mishap.make(s)
@@ -198,7 +198,7 @@ func TestWhateverBreaksOffRunFinishesItAndTheUserFindsTheGrant(t *testing.T) {
 	for name, mishap := range mishaps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := openShop(t)
+			s := openKiosk(t)
 			s.sell("course")
 			header, value := s.sign(x402.V2, s.access("course"))
 			mishap.make(s)
@@ -219,7 +219,7 @@ func TestWhateverBreaksOffRunFinishesItAndTheUserFindsTheGrant(t *testing.T) {
 
 func TestAPaymentThatDoesNotDoIsRefusedAndMovesNothing(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course")
 	for name, edit := range map[string]func(*x402.PaymentPayload){
 		"too little":       func(p *x402.PaymentPayload) { p.Payload = authorization(x402.NewAmount(9_999), 9, "0x") },
@@ -256,7 +256,7 @@ func TestAPaymentThatDoesNotDoIsRefusedAndMovesNothing(t *testing.T) {
 
 func TestASettlementThatFailsIsToldAndTheNextPaymentBuys(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course")
 	header, value := s.sign(x402.V2, s.access("course"))
 	s.facilitator.reason = x402.ReasonEVMTransactionFailed
@@ -276,7 +276,7 @@ func TestASettlementThatFailsIsToldAndTheNextPaymentBuys(t *testing.T) {
 
 func TestAccessAgainTakesATokenAUserOrASignedPayerAndNoPayment(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, func(c *catalog.Config) {
+	s := openKiosk(t, func(c *catalog.Config) {
 		c.Payments.Payer = func(r *http.Request) (string, error) { return r.Header.Get("X-Proven"), nil }
 	})
 	s.sell("course")
@@ -308,7 +308,7 @@ func TestAccessAgainTakesATokenAUserOrASignedPayerAndNoPayment(t *testing.T) {
 
 func TestAGrantForSoManyAccessesIsUsedUp(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("api", func(p *catalog.Product) { p.MaxAccesses, p.AccessDuration = 3, 0 })
 	w, header, value := s.buy("api") // the first
 	v := answer(t, w)
@@ -328,7 +328,7 @@ func TestAGrantForSoManyAccessesIsUsedUp(t *testing.T) {
 
 func TestWhatIsNotSoldIsNotOpened(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	refused(t, s.access("none"), 404, "NOT_FOUND")
 	s.sell("draft", func(p *catalog.Product) { p.Status = catalog.ProductDraft })
 	refused(t, s.access("draft"), 404, "NOT_FOUND")
@@ -341,7 +341,7 @@ func TestWhatIsNotSoldIsNotOpened(t *testing.T) {
 
 func TestWhatWasBoughtStaysOpenWhenItIsNoLongerSold(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course")
 	w, header, value := s.buy("course", "Authorization", "Bearer bob")
 	_, err := s.store.UpdateProduct(t.Context(), "course", func(p *catalog.Product) ([]store.Event, error) {
@@ -358,7 +358,7 @@ func TestWhatWasBoughtStaysOpenWhenItIsNoLongerSold(t *testing.T) {
 
 func TestFreeProductsOpenWithoutATrace(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("gift", func(p *catalog.Product) { p.Scheme, p.Price = catalog.SchemeFree, x402.NewAmount(0) })
 	w := s.access("gift")
 	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
@@ -372,7 +372,7 @@ func TestFreeProductsOpenWithoutATrace(t *testing.T) {
 
 func TestAttemptsAreInTheAccessLog(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course")
 	s.access("course")
 	s.buy("course") // asks once more

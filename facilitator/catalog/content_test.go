@@ -19,7 +19,7 @@ import (
 
 func TestAGuardedHandlerServesThoseWhoPaid(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("api", func(p *catalog.Product) { p.MaxAccesses = 3 })
 	ran := 0
 	guarded := s.service.Guard("api")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func TestAGuardedHandlerServesThoseWhoPaid(t *testing.T) {
 }
 
 // origin is where content is kept: it serves those who bring a signed URL.
-func origin(t *testing.T, s *shop, serve http.HandlerFunc) *httptest.Server {
+func origin(t *testing.T, s *kiosk, serve http.HandlerFunc) *httptest.Server {
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := content.Verifier{Keys: []string{s.service.ContentKey("ann")}, Now: s.now}
 		if _, err := v.Request("course", r); err != nil {
@@ -76,7 +76,7 @@ func loopback(c *catalog.Config) { c.Payments.AllowLoopback = true }
 
 func TestContentIsPassedOnToThoseWhoPaid(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, loopback)
+	s := openKiosk(t, loopback)
 	site := origin(t, s, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization")+r.Header.Get("Cookie")+r.Header.Get("X-Forwarded-For")+r.Header.Get(catalog.HeaderAccessToken) != "" {
 			http.Error(w, "what is the buyer's own is not passed on", http.StatusInternalServerError)
@@ -112,7 +112,7 @@ func TestContentIsPassedOnToThoseWhoPaid(t *testing.T) {
 
 func TestAnAccessIsFetchedForAWhileAndThenCountsAgain(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", func(p *catalog.Product) { p.MaxAccesses = 2 })
 	w, _, _ := s.buy("course")
 	fetch := func() int {
@@ -132,7 +132,7 @@ func TestContentInsideOurNetworkIsNotPassedOn(t *testing.T) {
 	site := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
 	t.Cleanup(site.Close)
 	for _, address := range []string{site.URL, "https://127.0.0.1/", "https://10.0.0.1/", "https://169.254.169.254/latest", "https://[::1]/", "https://localhost/"} {
-		s := openShop(t)
+		s := openKiosk(t)
 		s.sell("course", func(p *catalog.Product) { p.ContentURL = address })
 		w, _, _ := s.buy("course")
 		w = s.send("GET", "/api/v1/clients/content/course/stream?token="+answer(t, w)["access_token"].(string), nil)
@@ -156,7 +156,7 @@ func TestContentThatIsNoneIsNotPassedOn(t *testing.T) {
 		},
 		"a broken line": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
-		s := openShop(t, loopback, func(c *catalog.Config) { c.Payments.MaxContent = 100 })
+		s := openKiosk(t, loopback, func(c *catalog.Config) { c.Payments.MaxContent = 100 })
 		site := origin(t, s, serve)
 		s.sell("course", func(p *catalog.Product) { p.ContentURL = site.URL })
 		w, _, _ := s.buy("course")
@@ -169,7 +169,7 @@ func TestContentThatIsNoneIsNotPassedOn(t *testing.T) {
 
 func TestTheProxyStopsWhenTheBuyerLeaves(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, loopback)
+	s := openKiosk(t, loopback)
 	ended := make(chan struct{})
 	site := origin(t, s, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "the beginning")
@@ -199,7 +199,7 @@ func TestTheProxyStopsWhenTheBuyerLeaves(t *testing.T) {
 func TestAKeyThatChangedStillVerifiesWhatTheOldOneSigned(t *testing.T) {
 	t.Parallel()
 	old := []byte(strings.Repeat("o", 32))
-	before := openShop(t, func(c *catalog.Config) { c.Payments.Secret = old })
+	before := openKiosk(t, func(c *catalog.Config) { c.Payments.Secret = old })
 	before.sell("course")
 	w, _, _ := before.buy("course")
 	after, err := catalog.New(catalog.Config{

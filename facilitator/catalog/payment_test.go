@@ -30,7 +30,7 @@ func order(product string, edits ...func(map[string]any)) map[string]any {
 }
 
 // create makes a payment and returns its ID.
-func (s *shop) create(product string, edits ...func(map[string]any)) string {
+func (s *kiosk) create(product string, edits ...func(map[string]any)) string {
 	s.t.Helper()
 	w := s.send("POST", "/api/v1/clients/payments", order(product, edits...))
 	require.Equal(s.t, http.StatusCreated, w.Code, "%s", w.Body)
@@ -38,7 +38,7 @@ func (s *shop) create(product string, edits ...func(map[string]any)) string {
 }
 
 // confirm tells the hash of a transaction.
-func (s *shop) confirm(id, hash string) (status int, v map[string]any) {
+func (s *kiosk) confirm(id, hash string) (status int, v map[string]any) {
 	s.t.Helper()
 	w := s.send("POST", "/api/v1/clients/payments/"+id+"/confirm", map[string]any{"transaction_hash": hash})
 	return w.Code, answer(s.t, w)
@@ -46,7 +46,7 @@ func (s *shop) confirm(id, hash string) (status int, v map[string]any) {
 
 func TestAPaymentByTransactionIsCreatedAsTheDocumentationHasIt(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	w := s.send("POST", "/api/v1/clients/payments", order("course"))
 	require.Equal(t, http.StatusCreated, w.Code)
@@ -65,11 +65,11 @@ func TestAPaymentByTransactionIsCreatedAsTheDocumentationHasIt(t *testing.T) {
 
 func TestAPaymentIsConfirmedByItsTransactionAndOpensTheProduct(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	id := s.create("course")
 	s.wait(2 * time.Minute)
-	hash := s.chain.put(1, opening.Add(time.Minute))
+	hash := s.chain.put(1, kioskOpening.Add(time.Minute))
 	for range 2 { // the second changes nothing
 		status, v := s.confirm(id, strings.ToUpper(hash[2:4])+hash[4:])
 		require.Equal(t, 400, status, "%v", v)
@@ -93,17 +93,17 @@ func TestATransactionThatDoesNotPayIsRefused(t *testing.T) {
 		catalog.CodePayeeMismatch:       func(tx *x402.Transaction) { tx.To = usdc },
 		catalog.CodePayerMismatch:       func(tx *x402.Transaction) { tx.From = usdc },
 		"AMOUNT_TOO_LOW":                func(tx *x402.Transaction) { tx.Value, _ = x402.ParseAtomic("4999999999999999999") },
-		catalog.CodeTransactionTooEarly: func(tx *x402.Transaction) { tx.Time = opening.Add(-3 * time.Minute) },
+		catalog.CodeTransactionTooEarly: func(tx *x402.Transaction) { tx.Time = kioskOpening.Add(-3 * time.Minute) },
 	} {
-		s := openShop(t)
+		s := openKiosk(t)
 		s.sell("course", ether)
 		id := s.create("course")
-		status, v := s.confirm(id, s.chain.put(1, opening, edit))
+		status, v := s.confirm(id, s.chain.put(1, kioskOpening, edit))
 		require.Equal(t, 400, status, code)
 		require.Equal(t, map[string]any{"field": "transaction_hash", "code": code}, v["details"])
 		require.Equal(t, catalog.PaymentPending, s.payments()[0].Status)
 	}
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	id := s.create("course")
 	w := s.send("POST", "/api/v1/clients/payments/"+id+"/confirm", map[string]any{"transaction_hash": fmt.Sprintf("0x%064x", 77)})
@@ -116,14 +116,14 @@ func TestATransactionThatDoesNotPayIsRefused(t *testing.T) {
 
 func TestARevertedTransactionFailsThePaymentOfItsSenderAlone(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	id := s.create("course")
 	reverted := func(tx *x402.Transaction) { tx.Succeeded = false }
-	status, _ := s.confirm(id, s.chain.put(1, opening, reverted, func(tx *x402.Transaction) { tx.From = usdc }))
+	status, _ := s.confirm(id, s.chain.put(1, kioskOpening, reverted, func(tx *x402.Transaction) { tx.From = usdc }))
 	require.Equal(t, 400, status)
 	require.Equal(t, catalog.PaymentPending, s.payments()[0].Status)
-	status, v := s.confirm(id, s.chain.put(2, opening, reverted))
+	status, v := s.confirm(id, s.chain.put(2, kioskOpening, reverted))
 	require.Equal(t, 400, status)
 	require.Equal(t, catalog.CodeTransactionReverted, v["details"].(map[string]any)["code"])
 	require.Equal(t, catalog.PaymentFailed, s.payments()[0].Status)
@@ -131,30 +131,30 @@ func TestARevertedTransactionFailsThePaymentOfItsSenderAlone(t *testing.T) {
 
 func TestAShallowTransactionWaitsAndIsConfirmedByItself(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	id := s.create("course")
 	depth := func(n uint64) func(*x402.Transaction) { return func(tx *x402.Transaction) { tx.Confirmations = n } }
 	for _, n := range []uint64{0, 1, 2} {
-		status, v := s.confirm(id, s.chain.put(1, opening, depth(n)))
+		status, v := s.confirm(id, s.chain.put(1, kioskOpening, depth(n)))
 		require.Equal(t, 202, status, "%v", v)
 		require.Equal(t, "processing", v["status"])
 	}
 	require.Equal(t, http.StatusPaymentRequired, s.access("course").Code)
-	s.chain.put(1, opening, depth(3))
+	s.chain.put(1, kioskOpening, depth(3))
 	require.NoError(t, s.service.TendPayments(t.Context()))
 	require.Equal(t, catalog.PaymentConfirmed, s.payments()[0].Status)
 }
 
 func TestATransactionPaysOnce(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("a", ether)
 	s.sell("b", ether, func(p *catalog.Product) { p.Price, _ = x402.ParseAtomic("4000000000000000000") })
 	first := s.create("a")
 	s.wait(time.Second)
 	second := s.create("b", func(b map[string]any) { b["amount"] = "4000000000000000000" })
-	hash := s.chain.put(1, opening)
+	hash := s.chain.put(1, kioskOpening)
 	status, _ := s.confirm(first, hash)
 	require.Equal(t, 200, status)
 	status, v := s.confirm(second, hash)
@@ -169,12 +169,12 @@ func TestATransferGoesToTheEarlierPaymentUnlessThePayerSigns(t *testing.T) {
 	require.NoError(t, err)
 	payer := signer.Address().String()
 	mine := func(b map[string]any) { b["payer_address"] = payer }
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	s.create("course", mine)
 	s.wait(time.Second)
 	thief := s.create("course", mine)
-	hash := s.chain.put(1, opening, func(tx *x402.Transaction) { tx.From = payer })
+	hash := s.chain.put(1, kioskOpening, func(tx *x402.Transaction) { tx.From = payer })
 	status, v := s.confirm(thief, hash)
 	require.Equal(t, 409, status)
 	require.Equal(t, "CONFLICT", v["error"])
@@ -192,7 +192,7 @@ func TestATransferGoesToTheEarlierPaymentUnlessThePayerSigns(t *testing.T) {
 
 func TestAPaymentExpiresAndLateMoneyIsForTheAdmin(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	inTime, late := s.create("course"), s.create("course", func(b map[string]any) { b["payer_address"] = usdc })
 	s.wait(15 * time.Minute)
@@ -200,10 +200,10 @@ func TestAPaymentExpiresAndLateMoneyIsForTheAdmin(t *testing.T) {
 	for _, p := range s.payments() {
 		require.Equal(t, catalog.PaymentExpired, p.Status)
 	}
-	status, v := s.confirm(inTime, s.chain.put(1, opening.Add(15*time.Minute)))
+	status, v := s.confirm(inTime, s.chain.put(1, kioskOpening.Add(15*time.Minute)))
 	require.Equal(t, 200, status, "%v", v)
 	require.Equal(t, "confirmed", v["status"], "it was mined in time")
-	status, v = s.confirm(late, s.chain.put(2, opening.Add(15*time.Minute+time.Second), func(tx *x402.Transaction) { tx.From = usdc }))
+	status, v = s.confirm(late, s.chain.put(2, kioskOpening.Add(15*time.Minute+time.Second), func(tx *x402.Transaction) { tx.From = usdc }))
 	require.Equal(t, 200, status)
 	require.Equal(t, "disputed", v["status"])
 	require.Nil(t, v["access_token"])
@@ -214,7 +214,7 @@ func TestAPaymentExpiresAndLateMoneyIsForTheAdmin(t *testing.T) {
 
 func TestABuyerMayFailOrCancelWhatWasNotSent(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	id := s.create("course")
 	w := s.send("POST", "/api/v1/clients/payments/"+id+"/fail", map[string]any{"reason": "no money", "error_code": "INSUFFICIENT_PAYMENT_TOKENS"})
@@ -222,7 +222,7 @@ func TestABuyerMayFailOrCancelWhatWasNotSent(t *testing.T) {
 	require.Equal(t, "failed", v["status"])
 	require.Equal(t, "INSUFFICIENT_PAYMENT_TOKENS", v["error_code"])
 	refused(t, s.send("POST", "/api/v1/clients/payments/"+id+"/fail", nil), 409, "PAYMENT_ALREADY_PROCESSED")
-	status, v := s.confirm(id, s.chain.put(1, opening))
+	status, v := s.confirm(id, s.chain.put(1, kioskOpening))
 	require.Equal(t, 409, status)
 	require.Equal(t, "PAYMENT_ALREADY_PROCESSED", v["error"])
 
@@ -230,13 +230,13 @@ func TestABuyerMayFailOrCancelWhatWasNotSent(t *testing.T) {
 	w = s.send("POST", "/api/v1/clients/payments/"+id+"/cancel", nil)
 	require.Equal(t, "CANCELLED", answer(t, w)["error_code"])
 	id = s.create("course")
-	s.confirm(id, s.chain.put(2, opening, func(tx *x402.Transaction) { tx.Confirmations = 1 }))
+	s.confirm(id, s.chain.put(2, kioskOpening, func(tx *x402.Transaction) { tx.Confirmations = 1 }))
 	refused(t, s.send("POST", "/api/v1/clients/payments/"+id+"/cancel", nil), 400, "INVALID_STATE")
 }
 
 func TestPaymentsOfAUserAreItsOwn(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	w := s.send("POST", "/api/v1/clients/payments", order("course"), "Authorization", "Bearer bob")
 	id := answer(t, w)["id"].(string)
@@ -252,7 +252,7 @@ func TestPaymentsOfAUserAreItsOwn(t *testing.T) {
 
 func TestABatchHasAResultForEachPayment(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	w := s.send("POST", "/api/v1/clients/payments/batch", map[string]any{"payments": []any{
 		order("course"), order("none"), order("course", func(b map[string]any) { b["amount"] = "1" }),
@@ -274,11 +274,11 @@ func TestABatchHasAResultForEachPayment(t *testing.T) {
 
 func TestAProviderSeesItsPaymentsAsTheDocumentationHasThem(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	id := s.create("course")
 	s.wait(2 * time.Minute)
-	hash := s.chain.put(1, opening.Add(time.Minute))
+	hash := s.chain.put(1, kioskOpening.Add(time.Minute))
 	s.confirm(id, hash)
 	s.create("course")
 	w := s.send("GET", "/api/v1/providers/payments?page=1&size=50&status=confirmed&chain=ethereum&start_date=2024-01-01", nil, "Authorization", "Bearer ann")
@@ -303,7 +303,7 @@ func TestARefundIsRecordedPaidOutOnceAndEndsTheAccess(t *testing.T) {
 	t.Parallel()
 	var fail error
 	calls := map[string]int{}
-	s := openShop(t, func(c *catalog.Config) {
+	s := openKiosk(t, func(c *catalog.Config) {
 		c.Payments.Refund = func(_ context.Context, _ catalog.Payment, r catalog.Refund) (string, error) {
 			calls[r.ID]++
 			return "0xback" + r.Amount.String(), fail
@@ -350,7 +350,7 @@ func TestARefundIsRecordedPaidOutOnceAndEndsTheAccess(t *testing.T) {
 
 func TestBadInputIsToldByFieldAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course", ether)
 	s.sell("gift", func(p *catalog.Product) { p.Scheme, p.Price = catalog.SchemeFree, x402.NewAmount(0) })
 	s.sell("upto", ether, func(p *catalog.Product) { p.Scheme = catalog.SchemeUpto })
@@ -415,7 +415,7 @@ func TestBadInputIsToldByFieldAndChangesNothing(t *testing.T) {
 func TestTokensMayBePaidByTransactionToo(t *testing.T) {
 	t.Parallel()
 	usdcOnEthereum := "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("course")
 	id := s.create("course", func(b map[string]any) { b["currency"], b["amount"] = "USDC", 10000 })
 	move := func(edit func(*x402.TokenTransfer)) func(*x402.Transaction) {
@@ -434,25 +434,25 @@ func TestTokensMayBePaidByTransactionToo(t *testing.T) {
 		"AMOUNT_TOO_LOW":          func(t *x402.TokenTransfer) { t.Amount = x402.NewAmount(9_999) },
 	} {
 		n++
-		status, v := s.confirm(id, s.chain.put(n, opening, move(edit)))
+		status, v := s.confirm(id, s.chain.put(n, kioskOpening, move(edit)))
 		require.Equal(t, 400, status)
 		require.Equal(t, code, v["details"].(map[string]any)["code"])
 	}
-	status, v := s.confirm(id, s.chain.put(9, opening, move(func(*x402.TokenTransfer) {})))
+	status, v := s.confirm(id, s.chain.put(9, kioskOpening, move(func(*x402.TokenTransfer) {})))
 	require.Equal(t, 200, status, "%v", v)
 	require.EqualValues(t, 5, s.payments()[0].LogIndex)
 }
 
 func TestWhatX402HasSettledProvesNoPaymentByTransaction(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, func(c *catalog.Config) { c.Chains = append(c.Chains, sepolia{c.Chains[0].(*ledgerChain)}) })
+	s := openKiosk(t, func(c *catalog.Config) { c.Chains = append(c.Chains, sepolia{c.Chains[0].(*ledgerChain)}) })
 	s.sell("a")
 	s.sell("b")
 	s.buy("a")
 	hash := s.payments()[0].Transaction
 	s.chain.mu.Lock()
 	s.chain.txs[hash] = x402.Transaction{
-		Network: x402.BaseSepolia, Hash: hash, Succeeded: true, Time: opening, Confirmations: 9, Block: 1,
+		Network: x402.BaseSepolia, Hash: hash, Succeeded: true, Time: kioskOpening, Confirmations: 9, Block: 1,
 		Transfers: []x402.TokenTransfer{{Asset: usdc, From: buyer, To: payTo, Amount: x402.NewAmount(10_000)}},
 	}
 	s.chain.mu.Unlock()
@@ -469,7 +469,7 @@ func (sepolia) Network() x402.Network { return x402.BaseSepolia }
 
 func TestChainsAreListedWithWhatCanBePaidOnThem(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	s := openKiosk(t)
 	list := answer(t, s.send("GET", "/api/v1/clients/chains", nil))["chains"].([]any)
 	require.Len(t, list, 8)
 	first := list[0].(map[string]any)

@@ -18,9 +18,9 @@ import (
 	"github.com/v402/v402/x402"
 )
 
-// dynamicShop sells "quote" for what price says.
-func dynamicShop(t *testing.T, price *atomic.Uint64) *shop {
-	s := openShop(t, func(c *catalog.Config) {
+// dynamicKiosk sells "quote" for what price says.
+func dynamicKiosk(t *testing.T, price *atomic.Uint64) *kiosk {
+	s := openKiosk(t, func(c *catalog.Config) {
 		c.Payments.Price = func(context.Context, catalog.PriceRequest) (x402.Amount, error) {
 			return x402.NewAmount(price.Load()), nil
 		}
@@ -34,7 +34,7 @@ func TestAPriceThatMovedBetweenTheChallengeAndThePaymentStillSettles(t *testing.
 	for _, version := range []int{x402.V1, x402.V2} {
 		var price atomic.Uint64
 		price.Store(500)
-		s := dynamicShop(t, &price)
+		s := dynamicKiosk(t, &price)
 		header, value := s.sign(version, s.access("quote"))
 		price.Store(700)
 		s.wait(16 * time.Minute) // within the time of grace
@@ -50,7 +50,7 @@ func TestAPriceThatWasToldLongAgoIsRefused(t *testing.T) {
 	t.Parallel()
 	var price atomic.Uint64
 	price.Store(500)
-	s := dynamicShop(t, &price)
+	s := dynamicKiosk(t, &price)
 	header, value := s.sign(x402.V2, s.access("quote"))
 	price.Store(700)
 	s.wait(17*time.Minute + time.Second)
@@ -63,7 +63,7 @@ func TestAPriceIsForWhoAskedAndForWhatWasAsked(t *testing.T) {
 	t.Parallel()
 	var price atomic.Uint64
 	price.Store(500)
-	s := dynamicShop(t, &price)
+	s := dynamicKiosk(t, &price)
 	header, value := s.sign(x402.V1, s.access("quote?size=1"))
 	price.Store(700)
 	require.Equal(t, http.StatusPaymentRequired, s.access("quote?size=2", header, value).Code)
@@ -74,7 +74,7 @@ func TestAPriceIsForWhoAskedAndForWhatWasAsked(t *testing.T) {
 func TestAPriceOfNothingOpensTheProduct(t *testing.T) {
 	t.Parallel()
 	var price atomic.Uint64
-	s := dynamicShop(t, &price)
+	s := dynamicKiosk(t, &price)
 	require.Equal(t, http.StatusOK, s.access("quote").Code)
 }
 
@@ -111,7 +111,7 @@ func (q *quoter) sign(text string) string {
 
 func TestAQuoteURLTellsThePriceIfItsProviderHasSignedIt(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, func(c *catalog.Config) { c.Payments.AllowLoopback = true })
+	s := openKiosk(t, func(c *catalog.Config) { c.Payments.AllowLoopback = true })
 	q := &quoter{key: s.service.ContentKey("ann"), price: `"1234"`}
 	site := httptest.NewServer(q)
 	t.Cleanup(site.Close)
@@ -140,7 +140,7 @@ func TestAQuoteURLInsideOurNetworkIsNotAsked(t *testing.T) {
 	asked := 0
 	site := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
 	t.Cleanup(site.Close)
-	s := openShop(t)
+	s := openKiosk(t)
 	s.sell("quote", func(p *catalog.Product) { p.Scheme, p.QuoteURL = catalog.SchemeDynamic, site.URL })
 	refused(t, s.access("quote"), 503, "BLOCKCHAIN_UNAVAILABLE")
 	require.Zero(t, asked)

@@ -14,14 +14,14 @@ import (
 	"github.com/v402/v402/x402"
 )
 
-func (s *shop) root(path string) *httptest.ResponseRecorder {
+func (s *kiosk) root(path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	s.roots.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	return w
 }
 
-// documented is GET /.well-known/x402 as the documentation has it.
-const documented = `{
+// wellKnownDocument is GET /.well-known/x402 as the documentation has it.
+const wellKnownDocument = `{
 "version": "1.0",
 "facilitator": {
 "name": "v402 Facilitator",
@@ -46,7 +46,7 @@ const documented = `{
 
 func TestTheWellKnownDocumentIsTheOneThatIsDocumented(t *testing.T) {
 	t.Parallel()
-	s := openShop(t, func(c *catalog.Config) {
+	s := openKiosk(t, func(c *catalog.Config) {
 		c.Payments.WellKnown = catalog.WellKnown{
 			Chains:   []string{"ethereum", "base", "polygon", "arbitrum", "optimism", "bsc", "solana"},
 			Schemes:  []string{"exact", "upto", "dynamic"},
@@ -56,13 +56,13 @@ func TestTheWellKnownDocumentIsTheOneThatIsDocumented(t *testing.T) {
 	w := s.root("/.well-known/x402")
 	require.Equal(t, 200, w.Code)
 	var want bytes.Buffer
-	require.NoError(t, json.Compact(&want, []byte(documented)))
+	require.NoError(t, json.Compact(&want, []byte(wellKnownDocument)))
 	require.Equal(t, want.String()+"\n", w.Body.String())
 }
 
 func TestTheWellKnownDocumentSaysWhatIsServed(t *testing.T) {
 	t.Parallel()
-	v := answer(t, openShop(t).root("/.well-known/x402"))
+	v := answer(t, openKiosk(t).root("/.well-known/x402"))
 	require.Equal(t, []any{"ethereum", "base-sepolia"}, v["supported_chains"])
 	require.Equal(t, []any{"exact", "dynamic"}, v["supported_schemes"])
 }
@@ -70,10 +70,10 @@ func TestTheWellKnownDocumentSaysWhatIsServed(t *testing.T) {
 func TestDiscoveryListsGuardedRoutesAndProducts(t *testing.T) {
 	t.Parallel()
 	quote := x402.DiscoveredResource{
-		Resource: "https://shop.example/quote", Type: "http", Description: "A quote of the day", LastUpdated: opening,
+		Resource: "https://shop.example/quote", Type: "http", Description: "A quote of the day", LastUpdated: kioskOpening,
 		Accepts: []x402.PaymentRequirements{{Scheme: "exact", Network: x402.Base, Amount: x402.NewAmount(5), Asset: usdc, PayTo: buyer, MaxTimeoutSeconds: 60}},
 	}
-	s := openShop(t, func(c *catalog.Config) { c.Payments.Guarded = []x402.DiscoveredResource{quote} })
+	s := openKiosk(t, func(c *catalog.Config) { c.Payments.Guarded = []x402.DiscoveredResource{quote} })
 	for n := range 5 {
 		s.sell(fmt.Sprint("course", n), func(p *catalog.Product) { p.Purchases = int64(9 - n); p.Title = fmt.Sprint("Course number ", n) })
 	}
