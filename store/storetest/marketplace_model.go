@@ -20,8 +20,8 @@ import (
 
 const (
 	modelOffer    = "edut.model"
-	modelTerm     = time.Hour
-	modelMost     = 3 // that a wallet may hold
+	modelTerm     = 3 * time.Hour
+	modelMost     = 2 // that a wallet may hold
 	modelToken    = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
 	modelTreasury = "0x1111111111111111111111111111111111111111"
 )
@@ -118,10 +118,14 @@ func checkMarketModel(t *testing.T, replicas []MarketplaceStore) {
 		ctx := t.Context()
 		rt.Repeat(map[string]func(*rapid.T){
 			"quote":   func(rt *rapid.T) { m.quote(ctx, rt) },
-			"confirm": func(rt *rapid.T) { m.confirm(ctx, rt, &txs) },
-			"cancel":  func(rt *rapid.T) { m.cancel(ctx, rt) },
-			"manage":  func(rt *rapid.T) { m.manage(ctx, rt) },
-			"give":    func(rt *rapid.T) { m.give(ctx, rt) },
+			"confirm": func(rt *rapid.T) { m.confirm(ctx, rt, 0, &txs) },
+			"buy": func(rt *rapid.T) {
+				m.quote(ctx, rt)
+				m.confirm(ctx, rt, len(m.quotes)-2, &txs)
+			},
+			"cancel": func(rt *rapid.T) { m.cancel(ctx, rt) },
+			"manage": func(rt *rapid.T) { m.manage(ctx, rt) },
+			"give":   func(rt *rapid.T) { m.give(ctx, rt) },
 			"wait": func(rt *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 40).Draw(rt, "minutes")) * time.Minute)
 			},
@@ -186,7 +190,7 @@ func (m *marketModel) quote(ctx context.Context, rt *rapid.T) {
 	}}
 	var renews *modelEntitlement
 	code := marketplace.Code("")
-	if len(m.entitlements) > 0 && rapid.Bool().Draw(rt, "renews") {
+	if len(m.entitlements) > 0 && rapid.IntRange(0, 2).Draw(rt, "renews") == 2 {
 		renews = rapid.SampledFrom(m.entitlements).Draw(rt, "entitlement")
 		request.Renews = renews.id
 		if code = m.renewable(renews); renews.wallet != request.Wallet {
@@ -201,15 +205,16 @@ func (m *marketModel) quote(ctx context.Context, rt *rapid.T) {
 	}
 }
 
-// confirm pays a quote with a new transaction, or with one that was used.
-func (m *marketModel) confirm(ctx context.Context, rt *rapid.T, txs *int) {
+// confirm pays a quote, one from the nth on, with a new transaction, or with one
+// that was used.
+func (m *marketModel) confirm(ctx context.Context, rt *rapid.T, from int, txs *int) {
 	if len(m.quotes) == 0 {
 		return
 	}
-	n := rapid.IntRange(0, len(m.quotes)-1).Draw(rt, "quote")
+	n := rapid.IntRange(max(from, 0), len(m.quotes)-1).Draw(rt, "quote")
 	q := m.quotes[n]
 	hash := ""
-	if len(m.used) > 0 && rapid.Bool().Draw(rt, "again") {
+	if len(m.used) > 0 && rapid.IntRange(0, 3).Draw(rt, "again") == 3 {
 		hash = rapid.SampledFrom(sortedKeys(m.used)).Draw(rt, "transaction")
 	} else {
 		*txs++
