@@ -95,7 +95,11 @@ func (s *Service) OpenSession(ctx context.Context, in VerifyWallet) (OpenedSessi
 	case !strings.EqualFold(in.Wallet, i.Wallet), !s.now().Before(i.ExpiresAt), !i.UsedAt.IsZero():
 		return OpenedSession{}, refused
 	}
-	signed, err := s.signedDigest(ctx, i.ChainID, i.Wallet, i.Digest(), in.Signature)
+	digest, err := i.TypedData().Digest()
+	if err != nil {
+		return OpenedSession{}, err
+	}
+	signed, err := s.signedDigest(ctx, i.ChainID, i.Wallet, digest, in.Signature)
 	if err != nil {
 		return OpenedSession{}, err
 	}

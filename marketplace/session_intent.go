@@ -2,8 +2,8 @@ package marketplace
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 
@@ -72,25 +72,32 @@ type TypedMessage struct {
 	ExpiresAt       string `json:"expiresAt"`
 }
 
-// Digest is the hash that the wallet signs.
-func (i WalletIntent) Digest() evm.Hash {
-	m := i.TypedData().Message
-	kind := evm.Keccak256([]byte(intentEncoding))
-	b := append(make([]byte, 0, 8*32), kind[:]...)
+// Digest is the hash that the wallet signs, or an error if d is not of a
+// [WalletIntent].
+func (d TypedData) Digest() (evm.Hash, error) {
+	m := d.Message
+	wallet, err := evm.ParseAddress(m.Wallet)
+	if err != nil {
+		return evm.Hash{}, fmt.Errorf("marketplace: the wallet of an intent: %w", err)
+	}
+	nonce, err := evm.ParseHash(m.Nonce)
+	if err != nil {
+		return evm.Hash{}, fmt.Errorf("marketplace: the nonce of an intent: %w", err)
+	}
+	b := make([]byte, 0, 8*32)
 	text := func(s string) {
 		h := evm.Keccak256([]byte(s))
 		b = append(b, h[:]...)
 	}
+	text(intentEncoding)
 	text(m.IntentID)
-	wallet, _ := evm.ParseAddress(m.Wallet) // it was one when the intent was made
 	b = append(append(b, make([]byte, 12)...), wallet[:]...)
 	text(m.DesignationCode)
-	nonce, _ := evm.ParseHash(m.Nonce)
 	b = append(b, nonce[:]...)
 	text(m.Origin)
 	text(m.IssuedAt)
 	text(m.ExpiresAt)
 	message := evm.Keccak256(b)
-	domain := evm.Domain{Name: intentDomain, Version: intentDomainVersion, ChainID: i.ChainID}.Separator()
-	return evm.Keccak256(binary.BigEndian.AppendUint16(nil, 0x1901), domain[:], message[:])
+	domain := evm.Domain{Name: d.Domain.Name, Version: d.Domain.Version, ChainID: d.Domain.ChainID}.Separator()
+	return evm.Keccak256([]byte{0x19, 0x01}, domain[:], message[:]), nil
 }

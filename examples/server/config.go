@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"flag"
 	"fmt"
@@ -30,7 +31,9 @@ type config struct {
 
 	madeAdminToken bool // it was made here and must be shown
 
-	registryKey []byte // nil: no registry, but in dev mode
+	registryKey []byte             // nil: no registry, but in dev mode
+	webhookKey  []byte             // nil: no webhooks, but in dev mode
+	licenceKey  ed25519.PrivateKey // nil: no licence files, but in dev mode
 }
 
 // chainConfig is one network and its JSON-RPC endpoints.
@@ -42,7 +45,7 @@ type chainConfig struct {
 // readConfig reads the command line, over what getenv says.
 func readConfig(args []string, getenv func(string) string, usage io.Writer) (config, error) {
 	var c config
-	var evm, keys, allow, maxFee, registryKey string
+	var evm, keys, allow, maxFee, registryKey, webhookKey, licenceKey string
 	f := flag.NewFlagSet("server", flag.ContinueOnError)
 	f.SetOutput(usage)
 	text := func(to *string, name, variable, value, help string) {
@@ -62,6 +65,8 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 	text(&c.token, "token", "V402_TOKEN", "", "bearer token that POST /verify and POST /settle ask for")
 	text(&c.adminToken, "admin-token", "V402_ADMIN_TOKEN", "", "bearer token of the first admin; default: one is made and printed once")
 	text(&registryKey, "registry-key", "V402_REGISTRY_KEY", "", "32 bytes in hex that encrypt what platforms tell about themselves; without it there is no registry, but in dev mode")
+	text(&webhookKey, "webhook-key", "V402_WEBHOOK_KEY", "", "32 bytes in hex that encrypt what signs webhooks; without it none can be registered, but in dev mode")
+	text(&licenceKey, "licence-key", "V402_LICENCE_KEY", "", "32 bytes in hex that sign licence files of the marketplace; without it there are none, but in dev mode")
 	f.Uint64Var(&c.confirmations, "confirmations", 0, "blocks that make a settlement final; 0: as is usual on the network")
 	f.Uint64Var(&c.maxGas, "max-gas", 0, "gas that one settlement may take; 0: 300,000")
 	text(&maxFee, "max-fee-per-gas", "V402_MAX_FEE_PER_GAS", "", "wei that a unit of gas may cost; a dearer chain is waited out")
@@ -82,7 +87,13 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 		}
 		c.maxFeePerGas = wei.Big()
 	}
-	if c.registryKey, err = parseRegistryKey(registryKey); err != nil {
+	if c.registryKey, err = parseKey("V402_REGISTRY_KEY", registryKey); err != nil {
+		return config{}, err
+	}
+	if c.webhookKey, err = parseKey("V402_WEBHOOK_KEY", webhookKey); err != nil {
+		return config{}, err
+	}
+	if c.licenceKey, err = parseLicenceKey(licenceKey); err != nil {
 		return config{}, err
 	}
 	c.keys, c.allowPayTo = list(keys), list(allow)

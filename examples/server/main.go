@@ -5,8 +5,8 @@
 // Without configuration it brings a chain of its own (dev mode) and prints the
 // command that pays. With V402_EVM and V402_EVM_KEYS it settles on real chains;
 // -help lists everything. It serves the facilitator's API at the root, the demo
-// routes under /demo, the registry of contracts and royalties under /api, and
-// users under /api/v1.
+// routes under /demo, the registry of contracts and royalties under /api, users
+// under /api/v1, and the marketplace of licences under /marketplace and /secret.
 package main
 
 import (
@@ -87,16 +87,25 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
-	rooms, err := openV1(c, dev != nil, chains, store, log)
+	rooms, err := openV1(c, dev != nil, chains, store, hearers{}, log)
 	if err != nil {
 		return err
 	}
 	mux.Handle("/api/v1/", rooms.handler)
+	market, err := openMarketplace(ctx, c, dev != nil, chains, service, store, log)
+	if err != nil {
+		return err
+	}
+	if market != nil {
+		mux.Handle("/marketplace/", market.handler)
+		mux.Handle("/secret/", market.handler)
+		rooms.runs = append(rooms.runs, market.runs...)
+	}
 	listener, err := net.Listen("tcp", c.addr)
 	if err != nil {
 		return err
 	}
-	welcome(out, c, dev, room, "http://"+listener.Addr().String())
+	welcome(out, c, dev, room, market, "http://"+listener.Addr().String())
 	return serve(ctx, listener, mux, append(rooms.runs, service.Run)...)
 }
 
@@ -145,7 +154,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, runs ...func(con
 }
 
 // welcome says what runs, and how to pay.
-func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, url string) {
+func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, market *marketRoom, url string) {
 	fmt.Fprintf(out, "v402 facilitator on %s\n", url)
 	for _, chain := range c.chains {
 		fmt.Fprintf(out, "  settles on %s\n", chain.network)
@@ -155,6 +164,7 @@ func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, u
 		fmt.Fprintf(out, "  sells %s/demo/quote and %s/demo/stream for $0.01, paid to %s\n", url, url, c.payTo)
 	}
 	room.welcome(out, url)
+	market.welcome(out, url)
 	welcomeAdmin(out, c, url)
 	if dev != nil {
 		fmt.Fprintf(out, "  chain in this process, gone when it ends: JSON-RPC on %s\n", dev.URL())

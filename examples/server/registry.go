@@ -12,17 +12,17 @@ import (
 	"github.com/v402/v402/registry"
 )
 
-// registryKeySize is that of V402_REGISTRY_KEY, in bytes.
-const registryKeySize = 32
+// keySize is that of the keys that encrypt, in bytes.
+const keySize = 32
 
-// parseRegistryKey reads a key in hex; nil for none.
-func parseRegistryKey(s string) ([]byte, error) {
+// parseKey reads the key in a variable, in hex; nil for none.
+func parseKey(variable, s string) ([]byte, error) {
 	if s == "" {
 		return nil, nil
 	}
 	key, err := hex.DecodeString(s)
-	if err != nil || len(key) != registryKeySize {
-		return nil, errors.New("V402_REGISTRY_KEY is not 32 bytes in hexadecimal; make one with: openssl rand -hex 32")
+	if err != nil || len(key) != keySize {
+		return nil, errors.New(variable + " is not 32 bytes in hexadecimal; make one with: openssl rand -hex 32")
 	}
 	return key, nil
 }
@@ -38,7 +38,7 @@ func openRegistry(c config, dev bool, store registry.Store, log *slog.Logger) (*
 	key := c.registryKey
 	switch {
 	case key == nil && dev:
-		key = bytes.Repeat([]byte("dev!"), registryKeySize/4)
+		key = bytes.Repeat([]byte("dev!"), keySize/4)
 	case key == nil:
 		return nil, nil
 	}

@@ -271,6 +271,7 @@ func TestAConfigThatCannotWorkIsRefusedInWords(t *testing.T) {
 		`unexpected argument "serve"`:               {"serve"},
 		"does not answer":                           {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"},
 		"V402_REGISTRY_KEY is not 32 bytes":         {"-registry-key", "c0ffee"},
+		"V402_WEBHOOK_KEY is not 32 bytes":          {"-webhook-key", "c0ffee"},
 		"relayer key 1: it is not 32 bytes in hexa": {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "secret"},
 	} {
 		cmd := command(t, args...)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
+	"github.com/v402/v402/facilitator/webhook"
+	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store/memory"
@@ -20,7 +22,9 @@ type backend interface {
 	facilitator.Journal
 	middleware.Claims
 	registry.Store
+	marketplace.Store
 	account.Store
+	webhook.Store
 	Close() error
 }
 

@@ -16,14 +16,22 @@ type v1 struct {
 }
 
 // openV1 makes the domains of /api/v1, which know users by their accounts and
-// count requests together.
-func openV1(c config, dev bool, chains []facilitator.Chain, store backend, log *slog.Logger) (*v1, error) {
+// count requests together, and what tells all hearers of events.
+func openV1(c config, dev bool, chains []facilitator.Chain, store backend, to hearers, log *slog.Logger) (*v1, error) {
 	limits := account.NewLimits(account.Rates{})
 	accounts, err := openAccounts(c, dev, chains, store, limits, log)
 	if err != nil {
 		return nil, err
 	}
-	var rooms v1
-	rooms.handler, err = account.Join(accounts.Handler())
+	publisher, served, err := openWebhooks(c, dev, to, accounts, limits, store, log)
+	if err != nil {
+		return nil, err
+	}
+	rooms := v1{runs: []func(context.Context) error{publisher.Run}}
+	handlers := []http.Handler{accounts.Handler()}
+	if served {
+		handlers = append(handlers, publisher.Handler())
+	}
+	rooms.handler, err = account.Join(handlers...)
 	return &rooms, err
 }

@@ -183,6 +183,8 @@ func TestOnlySuperAdminsMakeAndChangeAdmins(t *testing.T) {
 		a.want(a.as(ann.key, "PATCH", user(eve)+"/status", `{"new_status":"banned"}`), 200)
 		a.want(a.admin("PATCH", user(ann), `{"role":"super_admin"}`), 200)
 		a.want(a.as(ann.key, "PATCH", user(bob), `{"role":"end_user"}`), 200)
+		a.refused(a.as(ann.key, "PATCH", user(ann)+"/status", `{"new_status":"suspended"}`), 403, "FORBIDDEN")
+		a.refused(a.as(ann.key, "PATCH", user(ann), `{"role":"end_user"}`), 403, "FORBIDDEN")
 		a.refused(a.as(bob.key, "GET", "/api/v1/admin/users", ""), 403, "FORBIDDEN")
 
 		var log struct {

@@ -83,13 +83,18 @@ func (s Sums) In(currency string) *big.Int {
 // UnpaidDemand analyses what was asked for of a provider's products and not paid
 // for. Sums are exact for what is in the access log.
 func (s *Service) UnpaidDemand(ctx context.Context, ownerID string, q DemandQuery, page store.PageNumber) (Demand, error) {
-	f, least, err := s.demandFilter(ownerID, q)
-	if err != nil {
-		return Demand{}, err
-	}
 	page = page.Bounded()
 	if page.Offset()+page.Size > maxRequesters {
 		return Demand{}, v402api.Invalid("page", v402api.InvalidRange, "page is beyond the first 10000 requesters, who are all that is listed")
+	}
+	return s.demand(ctx, ownerID, q, page)
+}
+
+// demand does so for a page of whatever size.
+func (s *Service) demand(ctx context.Context, ownerID string, q DemandQuery, page store.PageNumber) (Demand, error) {
+	f, least, err := s.demandFilter(ownerID, q)
+	if err != nil {
+		return Demand{}, err
 	}
 	counts, err := s.store.UnpaidByProduct(ctx, f)
 	if err != nil {
@@ -171,7 +176,8 @@ func byCount(counts map[string]int64) []string {
 // requesters lists a page of those who asked at least so often, and how many they
 // are. It holds no more of them than up to that page.
 func (s *Service) requesters(ctx context.Context, f UnpaidFilter, least int64, currency string, page store.PageNumber) ([]Requester, int64, error) {
-	most := page.Offset() + page.Size
+	offset := (page.Page - 1) * page.Size // which may be above the bounds of a page
+	most := offset + page.Size
 	var total int64
 	var best []Requester
 	keep := func(r Requester) {
@@ -198,7 +204,7 @@ func (s *Service) requesters(ctx context.Context, f UnpaidFilter, least int64, c
 		keep(r)
 	}
 	best = foremost(best, currency, most)
-	best = best[min(page.Offset(), len(best)):]
+	best = best[min(offset, len(best)):]
 	return best, total, s.describe(ctx, best)
 }
 

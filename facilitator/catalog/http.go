@@ -26,12 +26,14 @@ type api struct {
 func (s *Service) Handler() http.Handler {
 	a := &api{Service: s, web: &v402api.API{Logger: s.log, Now: s.options.Now, Limits: s.options.Limits}}
 	rt := a.web.Router()
+	a.routeExports(rt)
 	a.routeProducts(rt)
 	a.routeModeration(rt)
 	a.routeWallets(rt)
 	a.routeDiscover(rt)
 	a.routeReviews(rt)
 	a.routeLogs(rt)
+	a.routeInsights(rt)
 	a.routeAccess(rt)
 	a.routePayments(rt)
 	a.routeContent(rt)

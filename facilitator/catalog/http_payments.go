@@ -271,6 +271,20 @@ const maxPayments = 200
 // listPayments answers a list of those that the caller may see.
 func (a *api) listPayments(w http.ResponseWriter, r *http.Request, f PaymentFilter) error {
 	q := v402api.QueryOf(r)
+	f = paymentFilter(q, f)
+	page := q.Page(defaultSize, maxPayments)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	list, err := a.Payments(r.Context(), f, page)
+	if err != nil {
+		return err
+	}
+	return v402api.JSON(w, http.StatusOK, v402api.PageOf(list, viewPayment))
+}
+
+// paymentFilter is f with what the parameters of a list select.
+func paymentFilter(q *v402api.Query, f PaymentFilter) PaymentFilter {
 	f.ProductID, f.Status = q.Text("product_id", maxShort), v402api.OneOf(q, "status", PaymentStatuses...)
 	if chain := q.Text("chain", maxShort); chain != "" {
 		if n, err := ParseChain(chain); err != nil {
@@ -281,15 +295,7 @@ func (a *api) listPayments(w http.ResponseWriter, r *http.Request, f PaymentFilt
 	}
 	f.From, f.To = q.Time("start_date"), q.Until("end_date")
 	f.MinAmount, f.MaxAmount = queryAmount(q, "min_amount"), queryAmount(q, "max_amount")
-	page := q.Page(defaultSize, maxPayments)
-	if err := q.Err(); err != nil {
-		return err
-	}
-	list, err := a.Payments(r.Context(), f, page)
-	if err != nil {
-		return err
-	}
-	return v402api.JSON(w, http.StatusOK, v402api.PageOf(list, viewPayment))
+	return f
 }
 
 func queryAmount(q *v402api.Query, name string) *x402.Amount {

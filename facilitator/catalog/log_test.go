@@ -23,9 +23,9 @@ import (
 	"github.com/v402/v402/x402"
 )
 
-// logbook is a store whose access log is watched.
+// logbook is a store whose access log can fail.
 type logbook struct {
-	catalog.Store
+	*memory.Store
 
 	mu      sync.Mutex
 	entries []catalog.LogEntry

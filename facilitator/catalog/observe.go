@@ -7,13 +7,14 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/store"
 )
 
-// The types of the events of users that [Service.Observe] reads.
-var userEvents = map[string]bool{ // and whether the user may sell
-	"user.registered": true, "user.updated": true, "user.activated": true, "user.reinstated": true,
-	"user.suspended": false, "user.banned": false, "user.deleted": false,
+// maySell says what the events of users mean for their products.
+var maySell = map[string]bool{
+	account.EventReinstated: true, account.EventApproved: true,
+	account.EventSuspended: false, account.EventBanned: false, account.EventDeleted: false,
 }
 
 // userEvent is the data of an event of a user, as far as it is read.
@@ -28,8 +29,8 @@ type userEvent struct {
 // are ignored. The same event again does no harm, and neither does one that comes
 // late. It is a consumer for the publisher of the outbox.
 func (s *Service) Observe(ctx context.Context, e store.Event) error {
-	maySell, known := userEvents[e.Type]
-	if !known {
+	may, known := maySell[e.Type]
+	if !known && e.Type != account.EventRegistered && e.Type != account.EventUpdated {
 		return nil
 	}
 	data := userEvent{UserID: e.Subject}
@@ -48,8 +49,8 @@ func (s *Service) Observe(ctx context.Context, e store.Event) error {
 			return refusal(err, nil, "observe "+e.Type)
 		}
 	}
-	if e.Type == "user.registered" || e.Type == "user.updated" {
+	if !known {
 		return nil
 	}
-	return refusal(s.store.SuspendOwner(ctx, data.UserID, !maySell, e.CreatedAt), nil, "observe "+e.Type)
+	return refusal(s.store.SuspendOwner(ctx, data.UserID, !may, e.CreatedAt), nil, "observe "+e.Type)
 }

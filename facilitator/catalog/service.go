@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/v402/v402/facilitator/account"
-	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/x402"
 )
 
@@ -44,7 +43,7 @@ type Config struct {
 
 	Payments PaymentConfig // how access is paid and given
 
-	Limits *v402api.Limits // requests per minute; nil limits nothing
+	Limits *account.Limits // requests per minute; nil limits nothing
 
 	// Log says what is kept of attempts to reach products.
 	Log LogConfig

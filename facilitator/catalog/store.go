@@ -20,6 +20,7 @@ type Store interface {
 	ReviewStore
 	AccessStore
 	LogStore
+	InsightStore
 }
 
 // ProductStore keeps products.

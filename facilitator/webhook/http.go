@@ -42,31 +42,25 @@ func (p *Publisher) Handler() http.Handler {
 	return rt
 }
 
-// handler serves a request of a user.
-type handler func(w http.ResponseWriter, r *http.Request, u account.User) error
+// handler serves a request of u.
+type handler = func(w http.ResponseWriter, r *http.Request, u account.User) error
 
-// user serves those whom Config.Authenticate and allowed admit.
-func (a *api) user(class v402api.Class, allowed func(account.User) error, h handler) http.Handler {
-	return a.Func(func(w http.ResponseWriter, r *http.Request) error {
+// only serves those whom Config.Authenticate admits and who pass check.
+func (a *api) only(class v402api.Class, check func(account.User) error, h handler) http.Handler {
+	return v402api.Guard(&a.API, class, func(r *http.Request) (account.User, string, error) {
 		if a.options.Authenticate == nil {
-			return account.ErrUnauthenticated
+			return account.User{}, "", account.ErrUnauthenticated
 		}
 		u, err := a.options.Authenticate(r)
-		if err != nil {
-			return err
+		if err == nil {
+			err = check(u)
 		}
-		if err := a.Admit(w, r, class, u.ID); err != nil {
-			return err
-		}
-		if err := allowed(u); err != nil {
-			return err
-		}
-		return h(w, r, u)
-	})
+		return u, u.ID, err
+	}, h)
 }
 
 func (a *api) provider(h handler) http.Handler {
-	return a.user(v402api.Provider, func(u account.User) error {
+	return a.only(v402api.Provider, func(u account.User) error {
 		if !u.IsProvider() || u.ID == "" {
 			return account.ErrProviderRequired
 		}
@@ -75,7 +69,7 @@ func (a *api) provider(h handler) http.Handler {
 }
 
 func (a *api) admin(h handler) http.Handler {
-	return a.user(v402api.Admin, func(u account.User) error {
+	return a.only(v402api.Admin, func(u account.User) error {
 		if !u.IsAdmin() {
 			return account.ErrAdminRequired
 		}

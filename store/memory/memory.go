@@ -57,8 +57,8 @@ func New() *Store {
 	s.webhooks.init()
 	s.accessLog.gaps = map[gap]int64{}
 	s.wallet.init()
-	s.payments.init()
 	s.market.init()
+	s.payments.init()
 	s.catalog.init()
 	return s
 }

@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,23 +58,11 @@ func TestAKillLosesTheLastIntervalOfTheAccessLog(t *testing.T) {
 	}
 }
 
-// logOnly is a catalog's store with nothing but the access log.
-type logOnly struct {
-	catalog.Store
-	db *sqlite.Store
-}
-
-func (l logOnly) AddLog(ctx context.Context, b catalog.LogBatch) error { return l.db.AddLog(ctx, b) }
-
-func (l logOnly) PurgeLog(ctx context.Context, before time.Time, limit int) (int, error) {
-	return l.db.PurgeLog(ctx, before, limit)
-}
-
 // note notes attempts and prints when, until it is killed.
 func note(t *testing.T, path string) {
 	s, err := sqlite.Open(t.Context(), path)
 	require.NoError(t, err)
-	service, err := catalog.New(catalog.Config{Store: logOnly{db: s}, Log: catalog.LogConfig{FlushEvery: logInterval}})
+	service, err := catalog.New(catalog.Config{Store: s, Log: catalog.LogConfig{FlushEvery: logInterval}})
 	require.NoError(t, err)
 	go func() { _ = service.Run(t.Context()) }()
 	for n := 0; ; n++ {
