@@ -80,14 +80,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		}
 		mux.Handle("/demo/", demo)
 	}
-	room, err := openRegistry(c, dev != nil, store, log)
+	room, err := openRegistry(c, dev != nil, service, store, log)
 	if err != nil {
 		return err
 	}
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
-	rooms, err := openV1(c, dev != nil, chains, store, hearers{}, log)
+	rooms, err := openV1(c, dev != nil, chains, store, room.hearers(), log)
 	if err != nil {
 		return err
 	}
