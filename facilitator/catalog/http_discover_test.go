@@ -13,7 +13,6 @@ import (
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/store"
-	"github.com/v402/v402/x402"
 )
 
 // filterAll selects everything but what is deleted.
@@ -201,17 +200,12 @@ func TestAPriceIsShownInTheUnitOfEachNetwork(t *testing.T) {
 	})
 }
 
-func TestWalletsOfAnAccountArePaid(t *testing.T) {
+func TestEventsOfOtherThingsAreIgnored(t *testing.T) {
 	overEachStore(t, func(t *testing.T, s *shop) {
-		require.NoError(t, s.service.Observe(t.Context(), store.Event{
-			ID: "1", Type: account.EventUpdated, Subject: "user-ann", CreatedAt: opening,
-			Data: []byte(`{"user_id":"user-ann","wallets":{"base":"0x742d35cc6634c0532925a3b844bc454e4438f44e","narnia":"x","solana":"0x1"}}`),
-		}))
-		wallets, err := s.service.Wallets(t.Context(), "user-ann")
-		require.NoError(t, err)
-		require.Len(t, wallets, 1)
-		require.Equal(t, x402.Base, wallets[0].Network)
-		require.NoError(t, s.service.Observe(t.Context(), store.Event{ID: "2", Type: "something.else", Data: []byte("no object")}))
-		require.Error(t, s.service.Observe(t.Context(), store.Event{ID: "3", Type: account.EventSuspended, Subject: "user-ann", Data: []byte("no object")}))
+		s.sell("Whales", "")
+		for _, kind := range []string{account.EventRegistered, account.EventUpdated, "payment.confirmed", ""} {
+			require.NoError(t, s.service.Observe(t.Context(), store.Event{ID: kind, Type: kind, Subject: "user-ann", CreatedAt: opening}))
+		}
+		require.Len(t, s.discover("").Items, 1)
 	})
 }

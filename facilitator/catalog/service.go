@@ -108,8 +108,9 @@ func New(c Config) (*Service, error) {
 // its currency has on the first network that has it.
 func (s *Service) Coins() []Coin { return append([]Coin(nil), s.coins...) }
 
-// Run does what a catalog does in the background until ctx ends: it stores
-// views and the access log, and deletes what is too old of it. What is under way then is finished.
+// Run does what a catalog does in the background until ctx ends: it stores views
+// and the access log, deletes what is too old of it, and looks after open
+// payments. What is under way then is finished.
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.runViews(ctx) })
