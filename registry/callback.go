@@ -138,12 +138,12 @@ func (s *Service) sealCallbackSecrets(p *Platform, c callbackSecrets) {
 	if err != nil {
 		panic(err) // strings and a time
 	}
-	p.CallbackSecrets = s.sealer.seal(p.callbackPlace(), text)
+	p.CallbackSecrets = s.sealer.Seal(p.callbackPlace(), text)
 }
 
 func (s *Service) openCallbackSecrets(p Platform) (callbackSecrets, error) {
 	var c callbackSecrets
-	text, err := s.sealer.open(p.callbackPlace(), p.CallbackSecrets)
+	text, err := s.sealer.Open(p.callbackPlace(), p.CallbackSecrets)
 	if err == nil {
 		err = json.Unmarshal(text, &c)
 	}

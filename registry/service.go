@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/v402/v402/internal/seal"
 )
 
 // Config says what a [Service] works with. Only Store is required for use
@@ -22,8 +24,8 @@ type Config struct {
 	// r.RemoteAddr if nil. Behind a proxy, read what that proxy sets.
 	ClientAddr func(*http.Request) string
 
-	// EncryptionKey seals tax numbers and bank details at rest: 16, 24 or 32
-	// bytes. If nil, one is made that is lost with the process: for tests and the
+	// EncryptionKey seals tax numbers, bank details and callback secrets at rest:
+	// 16, 24 or 32 bytes. If nil, one is made that is lost with the process: for tests and the
 	// memory store only.
 	EncryptionKey []byte
 	// OldEncryptionKeys open what earlier keys sealed.
@@ -61,7 +63,7 @@ type Config struct {
 type Service struct {
 	store   Store
 	options Config
-	sealer  *sealer
+	sealer  *seal.Sealer
 	log     *slog.Logger
 }
 
@@ -73,7 +75,7 @@ func New(c Config) (*Service, error) {
 	case c.VoidWindow < 0 || c.MinSettlement < 0:
 		return nil, errors.New("registry: Config.VoidWindow and MinSettlement must not be negative")
 	}
-	sealer, err := newSealer(c.EncryptionKey, c.OldEncryptionKeys)
+	sealer, err := seal.New("v402 registry key ", c.EncryptionKey, c.OldEncryptionKeys)
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}

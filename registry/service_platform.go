@@ -190,12 +190,12 @@ func (s *Service) sealInto(p *Platform, secrets Secrets) {
 	if err != nil {
 		panic(err) // strings
 	}
-	p.Sealed = s.sealer.seal(p.place(), text)
+	p.Sealed = s.sealer.Seal(p.place(), text)
 }
 
 func (s *Service) openSecrets(p Platform) (Secrets, error) {
 	var secrets Secrets
-	text, err := s.sealer.open(p.place(), p.Sealed)
+	text, err := s.sealer.Open(p.place(), p.Sealed)
 	if err == nil {
 		err = json.Unmarshal(text, &secrets)
 	}
