@@ -43,11 +43,29 @@
 // confirms; or the payer pays a guarded URL in stablecoin, which closes the
 // settlement: see [Till]. A disputed settlement is decided by an admin.
 //
+// # Callbacks
+//
+// A platform with an api_endpoint is told what concerns it: contracts that it
+// registered, sold or mirrors and that were revoked, sales of its works, its
+// settlements. This package sends nothing. [Service.Audience] says for an event of
+// the outbox which platforms are told, and [Service.Callback] where and with which
+// secrets; package facilitator/webhook signs, sends and tries again. A secret is
+// shown once, to the platform alone, and for a day after a rotation two are live.
+//
+// # At scale
+//
+// On SQLite with 1,000,000 contracts and sales, to validate a contract takes 1.0 to
+// 1.2 times and to report a sale 1.1 to 1.5 times as long as with 1,000
+// (BenchmarkRegistryAtScale in store/sqlite). To net 1,000,000 royalties among 200
+// platforms the database adds up: a dry run takes about 2 s and some MiB, an issue
+// about 9 s (BenchmarkNetting), during which other writers of a SQLite file wait;
+// on PostgreSQL they do not. Lists of a platform are merged from two indexes.
+//
 // # Secrets
 //
-// Of API keys a hash is stored, of passwords bcrypt. Tax numbers and bank details
-// are sealed with Config.EncryptionKey; each read of them is audited first, and
-// lists never have account or routing numbers. To change the key, put the old one
+// Of API keys a hash is stored, of passwords bcrypt. Tax numbers, bank details and
+// callback secrets are sealed with Config.EncryptionKey; each read of the former
+// two is audited first, and lists never have account or routing numbers. To change the key, put the old one
 // into Config.OldEncryptionKeys.
 //
 // # Errors

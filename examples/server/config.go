@@ -33,6 +33,7 @@ type config struct {
 
 	registryKey []byte             // nil: no registry, but in dev mode
 	webhookKey  []byte             // nil: no webhooks, but in dev mode
+	catalogKey  []byte             // nil: one that is lost with the process, but in dev mode
 	licenceKey  ed25519.PrivateKey // nil: no licence files, but in dev mode
 }
 
@@ -45,7 +46,7 @@ type chainConfig struct {
 // readConfig reads the command line, over what getenv says.
 func readConfig(args []string, getenv func(string) string, usage io.Writer) (config, error) {
 	var c config
-	var evm, keys, allow, maxFee, registryKey, webhookKey, licenceKey string
+	var evm, keys, allow, maxFee, registryKey, webhookKey, catalogKey, licenceKey string
 	f := flag.NewFlagSet("server", flag.ContinueOnError)
 	f.SetOutput(usage)
 	text := func(to *string, name, variable, value, help string) {
@@ -66,6 +67,7 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 	text(&c.adminToken, "admin-token", "V402_ADMIN_TOKEN", "", "bearer token of the first admin; default: one is made and printed once")
 	text(&registryKey, "registry-key", "V402_REGISTRY_KEY", "", "32 bytes in hex that encrypt what platforms tell about themselves; without it there is no registry, but in dev mode")
 	text(&webhookKey, "webhook-key", "V402_WEBHOOK_KEY", "", "32 bytes in hex that encrypt what signs webhooks; without it none can be registered, but in dev mode")
+	text(&catalogKey, "catalog-key", "V402_CATALOG_KEY", "", "32 bytes in hex that sign access tokens; without it they are good until the process ends")
 	text(&licenceKey, "licence-key", "V402_LICENCE_KEY", "", "32 bytes in hex that sign licence files of the marketplace; without it there are none, but in dev mode")
 	f.Uint64Var(&c.confirmations, "confirmations", 0, "blocks that make a settlement final; 0: as is usual on the network")
 	f.Uint64Var(&c.maxGas, "max-gas", 0, "gas that one settlement may take; 0: 300,000")
@@ -91,6 +93,9 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 		return config{}, err
 	}
 	if c.webhookKey, err = parseKey("V402_WEBHOOK_KEY", webhookKey); err != nil {
+		return config{}, err
+	}
+	if c.catalogKey, err = parseKey("V402_CATALOG_KEY", catalogKey); err != nil {
 		return config{}, err
 	}
 	if c.licenceKey, err = parseLicenceKey(licenceKey); err != nil {

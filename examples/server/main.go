@@ -6,7 +6,7 @@
 // command that pays. With V402_EVM and V402_EVM_KEYS it settles on real chains;
 // -help lists everything. It serves the facilitator's API at the root, the demo
 // routes under /demo, the registry of contracts and royalties under /api, users
-// under /api/v1, and the marketplace of licences under /marketplace and /secret.
+// and what they sell under /api/v1, and the marketplace of licences under /marketplace and /secret.
 package main
 
 import (
@@ -87,7 +87,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
-	rooms, err := openV1(c, dev != nil, chains, store, room.hearers(), log)
+	rooms, err := openV1(c, dev != nil, service, chains, store, room.hearers(), log)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if err != nil {
 		return err
 	}
-	welcome(out, c, dev, room, market, "http://"+listener.Addr().String())
+	url := "http://" + listener.Addr().String()
+	if dev != nil {
+		shelves, err := stock(ctx, rooms.catalog, c.chains[0].network, c.payTo, url)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		mux.Handle(libraryPath, shelves)
+	}
+	welcome(out, c, dev, room, market, url)
 	return serve(ctx, listener, mux, append(rooms.runs, service.Run)...)
 }
 
@@ -166,8 +174,10 @@ func welcome(out io.Writer, c config, dev *devchain.Chain, room *registryRoom, m
 	room.welcome(out, url)
 	market.welcome(out, url)
 	welcomeAdmin(out, c, url)
+	welcomeCatalog(out, dev != nil, url)
 	if dev != nil {
 		fmt.Fprintf(out, "  chain in this process, gone when it ends: JSON-RPC on %s\n", dev.URL())
+		fmt.Fprintf(out, "\nSell something, and buy it:\n\n  go run ./examples/publish -url %s -key %s\n", url, dev.Payer.Key)
 		fmt.Fprintf(out, "\nPay with:\n\n  go run ./examples/client -rpc %s -key %s %s/demo/quote\n\n", dev.URL(), dev.Payer.Key, url)
 	}
 }

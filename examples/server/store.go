@@ -8,6 +8,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
+	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
@@ -24,6 +25,7 @@ type backend interface {
 	registry.Store
 	marketplace.Store
 	account.Store
+	catalog.Store
 	webhook.Store
 	Close() error
 }

@@ -1,0 +1,66 @@
+package main_test
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAnArticleIsFoundBoughtAndReadAlsoAfterARestart(t *testing.T) {
+	t.Parallel()
+	store := "sqlite:" + filepath.Join(t.TempDir(), "v402.db")
+	first := start(t, "-store", store)
+	id := first.find(t, "poem")
+	require.Equal(t, "A request came, and it was asked to pay.\n", first.readArticle(t, id))
+	first.stop(t)
+
+	second := start(t, "-store", store)
+	require.Equal(t, id, second.find(t, "poem"), "it is there once")
+	require.Contains(t, second.readArticle(t, id), "A request came")
+	second.stop(t)
+}
+
+// find looks for the only product with a word.
+func (p *process) find(t *testing.T, word string) string {
+	t.Helper()
+	var found struct {
+		Items []struct {
+			ID       string `json:"id"`
+			Provider struct {
+				ID string `json:"id"`
+			} `json:"provider"`
+		}
+	}
+	require.Equal(t, 200, p.get(t, "/api/v1/clients/discover?query="+word, &found))
+	require.Len(t, found.Items, 1)
+	return found.Items[0].ID
+}
+
+// readArticle buys a product and reads it where it is kept, which nobody can who
+// has not bought it.
+func (p *process) readArticle(t *testing.T, id string) string {
+	t.Helper()
+	body, settled := p.buy(t, "/api/v1/clients/access/"+id)
+	require.True(t, settled.Success)
+	_, rest, ok := strings.Cut(body, `"content_url":"`)
+	require.True(t, ok, body)
+	url, _, _ := strings.Cut(rest, `"`)
+	bare, _, _ := strings.Cut(url, "?")
+	require.True(t, strings.HasPrefix(bare, p.url+"/library/"), bare)
+	for from, status := range map[string]int{bare: http.StatusPaymentRequired, url: http.StatusOK} {
+		answer, err := http.Get(from)
+		require.NoError(t, err)
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, status, answer.StatusCode, "%s", text)
+		if status == http.StatusOK {
+			body = string(text)
+		}
+	}
+	return body
+}
