@@ -3,11 +3,41 @@ package main_test
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/facilitator/account"
+	"github.com/v402/v402/x402/evm"
 )
+
+func TestWalletsSignForThePublicHost(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-store", "memory:", "-public-url", "https://shop.example")
+	signer, err := evm.ParseSigner(p.key)
+	require.NoError(t, err)
+	register := func(host, nonce string) int {
+		const path = "/api/v1/auth/register"
+		r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+path, strings.NewReader("{}"))
+		require.NoError(t, err)
+		stamp := strconv.FormatInt(time.Now().Unix(), 10)
+		r.Header.Set(account.HeaderPublicKey, signer.Address().String())
+		r.Header.Set(account.HeaderTimestamp, stamp)
+		r.Header.Set(account.HeaderNonce, nonce)
+		text := account.SigningText("POST", host+path, []byte("{}"), stamp, nonce)
+		r.Header.Set(account.HeaderSignature, signer.SignMessage([]byte(text)).String())
+		answer, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		return answer.StatusCode
+	}
+	require.Equal(t, 401, register("", "nonce-number-1"))
+	require.Equal(t, 201, register("shop.example", "nonce-number-2"))
+	p.stop(t)
+}
 
 // v1 sends a request to /api/v1 and reads the answer.
 func (p *process) v1(t *testing.T, method, path, body, token string, into any) int {

@@ -75,13 +75,17 @@ func (s *Service) authenticateWallet(r *http.Request, token string) (User, error
 	if err != nil {
 		return User{}, err
 	}
-	// Nobody's wallet is looked up first, so that nobody makes us ask chains about
-	// contracts that are no user's. The answer is the same.
+	// What can be refused without the user is refused first, so that the answer does
+	// not say whose wallet is registered. Chains are asked about users' wallets only.
+	text, err := s.text(r, in)
+	if err != nil {
+		return User{}, err
+	}
 	u, err := s.store.UserByPublicKey(r.Context(), in.publicKey)
 	if err != nil {
 		return User{}, refusal(err, ErrInvalidCredentials, "look for a wallet")
 	}
-	if err := s.verify(r, in); err != nil {
+	if err := s.verify(r, in, text); err != nil {
 		return User{}, err
 	}
 	if err := Admitted(u); err != nil {
