@@ -78,6 +78,10 @@ func (s *Service) NewTill(c TillConfig) (*Till, error) {
 	return &Till{&c, s}, nil
 }
 
+// CodeX402Unavailable is for quotes that a till cannot take: in native coin,
+// through a checkout contract, or on a chain without a guard.
+const CodeX402Unavailable Code = "x402_unavailable"
+
 // settleTimeout bounds what is done for a payment, whatever becomes of its
 // request.
 const settleTimeout = 90 * time.Second
@@ -262,6 +266,6 @@ func (t *Till) serve(r *http.Request) (Confirmation, error) {
 	case q.State != QuoteOpen:
 		return Confirmation{}, errQuoteState(q.State)
 	default:
-		return Confirmation{}, Refuse(CodeRecipientMismatch, "The quote cannot be paid by x402 here; send its transaction and confirm it.")
+		return Confirmation{}, Refuse(CodeX402Unavailable, "The quote cannot be paid by x402 here; send its transaction and confirm it.")
 	}
 }

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"cmp"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -316,6 +317,20 @@ func TestTheSpecificationIsServedAndWhatItHasIsServed(t *testing.T) {
 			}
 			require.Less(t, w.Code, 300, "%s %s", method, path)
 		}
+	}
+}
+
+func TestHandlersAreJoinedToOne(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, backends["memory"](t))
+	_, err := account.Join(a.service.Handler(), http.NotFoundHandler())
+	require.Error(t, err)
+	joined, err := account.Join(newAPI(t, backends["memory"](t)).service.Handler(), a.service.Handler())
+	require.NoError(t, err)
+	for path, status := range map[string]int{"/api/v1/clients/profile": 401, "/api/v1/account/openapi.yaml": 200, "/api/v1/nothing": 404} {
+		w := httptest.NewRecorder()
+		joined.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		a.want(w, status)
 	}
 }
 

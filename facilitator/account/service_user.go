@@ -129,7 +129,8 @@ func (s *Service) ConnectWallet(ctx context.Context, id, publicKey string) (User
 	})
 }
 
-// update changes one user, audited and told.
+// update changes one user, audited and told: by the event that the change of the
+// status is, if event is empty.
 func (s *Service) update(ctx context.Context, actor, id, action, event string, change func(*User) (detail map[string]any, err error)) (User, error) {
 	now := s.now()
 	u, err := s.store.UpdateUser(ctx, id, func(u *User) (Trail, error) {

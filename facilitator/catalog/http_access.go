@@ -41,6 +41,9 @@ func (a *api) buyer(h buyerHandler) http.Handler {
 			r = without(r, "Authorization")
 		}
 		a.anyone(func(w http.ResponseWriter, r *http.Request, u account.User) error {
+			if err == nil && u.ID != "" {
+				err = account.Admitted(u)
+			}
 			if err != nil {
 				return err
 			}

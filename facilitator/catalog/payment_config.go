@@ -58,6 +58,10 @@ type PaymentConfig struct {
 	ContentWait   time.Duration // for the headers of what the proxy fetches; 30 s
 	ContentTime   time.Duration // for all of it; 10 min
 
+	// Guarded are routes that are for sale beside products: discovery lists them.
+	Guarded   []x402.DiscoveredResource
+	WellKnown WellKnown
+
 	ExpireEvery time.Duration // how often Run looks after open payments; 10 s
 }
 
@@ -105,6 +109,7 @@ func (c PaymentConfig) withDefaults() (PaymentConfig, error) {
 	if c.MaxContent <= 0 {
 		c.MaxContent = 1 << 30
 	}
+	c.WellKnown = c.WellKnown.withDefaults()
 	c.Confirmations = maps.Clone(c.Confirmations)
 	return c, nil
 }

@@ -18,6 +18,10 @@
 //   - a block that is reorganised away before it is deep enough: the transaction
 //     is sent again.
 //
+// Beside settling, [Chain.Transaction] shows what any transaction has moved, as the
+// proof of a payment that was made without this protocol, and [Chain.ValidSignature]
+// asks contract wallets about signatures (ERC-1271).
+//
 // [Chain.Check] compares the configuration with the chain; call it before
 // serving. [Chain.Run] follows the chain; nothing settles without it, and
 // facilitator.Service.Run runs it.

@@ -102,7 +102,7 @@ func requireAllDelivered(t *testing.T, s backend, to *receiver) {
 	require.Eventually(t, func() bool {
 		l, err := s.WebhookDeliveries(context.Background(), webhook.DeliveryFilter{Status: webhook.DeliveryDelivered}, store.PageNumber{Size: 1})
 		return err == nil && l.Total == hooks*happened
-	}, time.Minute, 20*time.Millisecond)
+	}, 3*time.Minute, 20*time.Millisecond)
 	l, err := s.WebhookDeliveries(context.Background(), webhook.DeliveryFilter{}, store.PageNumber{Size: 1})
 	require.NoError(t, err)
 	require.EqualValues(t, hooks*happened, l.Total)
@@ -192,20 +192,25 @@ func TestAStoreThatFailsNowAndThenLosesNothing(t *testing.T) {
 	s := openSQLite(t, path)
 	to := newReceiver(t)
 	prepare(t, s, to.URL)
-	start := time.Now()
-	r := rigOn(t, &unreliable{backend: s}, overTheWire(0), func(c *webhook.Config) {
-		c.Now = func() time.Time { return start.Add(200 * time.Since(start)) } // leases run out soon
-	})
+	u := &unreliable{backend: s}
+	r := rigOn(t, u, overTheWire(0), func(c *webhook.Config) { c.Now = u.now })
 	defer r.run()()
 	requireAllDelivered(t, s, to)
 }
 
-// unreliable fails every third call that records something: half of the times
-// after it was done.
+// unreliable fails every third call that records something, half of the times
+// after it was done. Then so much time goes by that all leases run out.
 type unreliable struct {
 	backend
-	mu sync.Mutex
-	n  int
+	mu    sync.Mutex
+	n     int
+	later time.Duration
+}
+
+func (u *unreliable) now() time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return time.Now().Add(u.later)
 }
 
 var errAway = errors.New("the store is away")
@@ -214,6 +219,9 @@ func (u *unreliable) record(do func() error) error {
 	u.mu.Lock()
 	u.n++
 	n := u.n % 6
+	if n == 2 || n == 5 {
+		u.later += 2 * time.Minute
+	}
 	u.mu.Unlock()
 	switch n {
 	case 2:

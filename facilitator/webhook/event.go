@@ -21,6 +21,7 @@ const (
 var CatalogEvents = []string{
 	"payment.created", "payment.confirmed", "payment.failed", "payment.refunded", "payment.expired", "payment.disputed",
 	"product.created", "product.updated", "product.published", "product.unpublished", "product.viewed",
+	"product.archived", "product.deleted", "product.moderated", "review.posted", "wallet.changed",
 	"access.granted", "access.denied", "user.registered", EventDisabled,
 }
 

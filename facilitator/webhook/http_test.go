@@ -38,8 +38,9 @@ func TestAWebhookIsRegisteredReadChangedAndDeleted(t *testing.T) {
 		id := member[string](t, w, "id")
 		a.same(a.do(ann, "GET "+base+"/"+id, ""), 200, hook)
 		types := `["payment.created","payment.confirmed","payment.failed","payment.refunded","payment.expired","payment.disputed",` +
-			`"product.created","product.updated","product.published","product.unpublished","product.viewed","access.granted","access.denied",` +
-			`"user.registered","webhook.disabled"]`
+			`"product.created","product.updated","product.published","product.unpublished","product.viewed",` +
+			`"product.archived","product.deleted","product.moderated","review.posted","wallet.changed",` +
+			`"access.granted","access.denied","user.registered","webhook.disabled"]`
 		a.same(a.do(ann, "GET "+base, ""), 200, `{"items":[`+hook+`],"total":1,"page":1,"size":20,"pages":1,"event_types":`+types+`}`)
 
 		a.pass(time.Hour)

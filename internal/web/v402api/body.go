@@ -50,6 +50,9 @@ func Decode(j []byte, into any) error {
 	v := reflect.ValueOf(into).Elem()
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
 		raw, given := members[name]
 		delete(members, name)
 		if !given || string(raw) == "null" {
