@@ -97,8 +97,8 @@ func entitlementEvent(kind string, e *Entitlement, at time.Time) store.Event {
 	return newEvent(kind, e.ID, EntitlementEvent{Entitlement: *e}, at)
 }
 
-// Issuer of an event that a marketplace saved: whom it may be told to, beside the
-// marketplace itself. It is empty for other events.
+// EventIssuer is the issuer that an event of a marketplace may be told to. It is
+// empty for other events, and for those of memberships.
 func EventIssuer(e store.Event) string {
 	var data struct {
 		IssuerID string `json:"issuer_id"`

@@ -82,12 +82,6 @@ func (a *api) succeed(w http.ResponseWriter, v any) error {
 	return nil
 }
 
-// created answers with v, which is new.
-func (a *api) created(w http.ResponseWriter, v any) error {
-	a.write(w, http.StatusCreated, v)
-	return nil
-}
-
 func (a *api) write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Cache-Control", "no-store")
 	if err := web.JSON(w, status, v); err != nil {

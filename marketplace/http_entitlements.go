@@ -98,7 +98,7 @@ func (a *api) getEntitlements(w http.ResponseWriter, r *http.Request, actor Acto
 	switch managed := actor.Admin || actor.IssuerID != ""; {
 	case f.Wallet == "" && !managed:
 		return required("wallet")
-	case managed && !actor.Admin && f.Wallet == "":
+	case managed && !actor.Admin && (f.Wallet == "" || a.options.PrivateEntitlements):
 		f.IssuerID = actor.IssuerID
 	case a.options.PrivateEntitlements && !managed && actor.Wallet != f.Wallet:
 		return errNoSession()

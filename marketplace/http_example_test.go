@@ -29,7 +29,7 @@ func ExampleService_Handler() {
 		r.Header.Set("Authorization", "Bearer a long random token")
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
-		return fmt.Sprintf("%d %.62s", w.Code, w.Body)
+		return fmt.Sprintf("%d %.61s", w.Code, w.Body)
 	}
 	fmt.Println(send("PUT", "/marketplace/issuers/example.shop", `{"name":"Example"}`))
 	fmt.Println(send("POST", "/marketplace/offers", `{"offer_id":"example.reports","issuer_id":"example.shop","title":"Reports",
@@ -37,9 +37,9 @@ func ExampleService_Handler() {
 		"policies":{"member_only":false,"workspace_bound":false,"transferable":true,"internal_use_only":false,"multi_tenant":false}}`))
 	fmt.Println(send("POST", "/marketplace/offers/example.reports/status", `{"status":"active"}`))
 	// Output:
-	// 200 {"issuer_id":"example.shop","name":"Example","status":"active",
-	// 201 {"offer_id":"example.reports","issuer_id":"example.shop","titl
-	// 200 {"offer_id":"example.reports","issuer_id":"example.shop","titl
+	// 200 {"issuer_id":"example.shop","name":"Example","status":"active
+	// 201 {"offer_id":"example.reports","issuer_id":"example.shop","tit
+	// 200 {"offer_id":"example.reports","issuer_id":"example.shop","tit
 }
 
 func ExampleBearerTokens() {

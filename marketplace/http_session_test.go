@@ -158,4 +158,7 @@ func TestPrivateEntitlementsAreShownToTheirHolder(t *testing.T) {
 		d.want(d.admin("GET", path, ""), 200)
 		d.want(d.issuer("GET", path, ""), 200)
 	}
+	w := d.do("GET", "/marketplace/entitlements?wallet="+key.Address().String(), "", "Authorization", "Bearer "+otherKey)
+	d.want(w, 200)
+	require.Equal(t, "{\"entitlements\":[]}\n", w.Body.String(), "what other issuers sold is not shown")
 }

@@ -40,7 +40,7 @@ type Currency struct {
 type ChainConfig struct {
 	Network    x402.Network
 	Chain      Chain  // nil: no transaction can be confirmed, only what x402 has settled
-	Treasury   string // that gets the money
+	Treasury   string // that gets the money; of this marketplace alone, since each transfer to it may pay a quote
 	Currencies []Currency
 
 	// Contract is a checkout contract: quotes of offers then call its

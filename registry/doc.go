@@ -43,11 +43,29 @@
 // confirms; or the payer pays a guarded URL in stablecoin, which closes the
 // settlement: see [Till]. A disputed settlement is decided by an admin.
 //
+// # Callbacks
+//
+// A platform with an api_endpoint is told what concerns it: contracts that it
+// registered, sold or mirrors and that were revoked, sales of its works, its
+// settlements. This package sends nothing. [Service.Audience] says for an event of
+// the outbox which platforms are told, and [Service.Callback] where and with which
+// secrets; package facilitator/webhook signs, sends and tries again. A secret is
+// shown once, to the platform alone, and for a day after a rotation two are live.
+//
+// # At scale
+//
+// To validate a contract and to report a sale are indexed reads and writes; how they
+// grow from 1,000 to 1,000,000 contracts and sales is the ratio that
+// BenchmarkRegistryAtScale in store/sqlite reports. To net 1,000,000 royalties among
+// 200 platforms the database adds up: on two cores a dry run took 2 s and an issue
+// 8 to 9 s, with less than 50 MiB of heap (BenchmarkNetting). While a run is issued
+// other writers of a SQLite file wait for it; those of PostgreSQL do not.
+//
 // # Secrets
 //
-// Of API keys a hash is stored, of passwords bcrypt. Tax numbers and bank details
-// are sealed with Config.EncryptionKey; each read of them is audited first, and
-// lists never have account or routing numbers. To change the key, put the old one
+// Of API keys a hash is stored, of passwords bcrypt. Tax numbers, bank details and
+// callback secrets are sealed with Config.EncryptionKey; each read of the former
+// two is audited first, and lists never have account or routing numbers. To change the key, put the old one
 // into Config.OldEncryptionKeys.
 //
 // # Errors

@@ -10,12 +10,12 @@ import (
 
 func (a *api) routeAdmin(rt *web.Router) {
 	rt.Handle("GET /api/admin/applications/pending", a.admin(a.getPending))
-	rt.Handle("POST /api/admin/applications/{id}/approve", a.admin(a.postApprove))
-	rt.Handle("POST /api/admin/applications/{id}/reject", a.admin(a.postReject))
+	rt.Handle("POST /api/admin/applications/{id}/approve", decision(a, ErrApplicationUnknown, a.Approve, "Platform application approved successfully", viewApproved))
+	rt.Handle("POST /api/admin/applications/{id}/reject", decision(a, ErrApplicationUnknown, a.Reject, "Platform application rejected", viewDecided))
 	rt.Handle("GET /api/admin/applications", a.admin(a.getApplications))
 	rt.Handle("GET /api/admin/applications/{id}", a.admin(a.getApplication))
-	rt.Handle("POST /api/admin/platforms/{id}/suspend", a.admin(a.decide("Platform suspended successfully", a.Suspend)))
-	rt.Handle("POST /api/admin/platforms/{id}/reinstate", a.admin(a.decide("Platform reinstated successfully", a.Reinstate)))
+	rt.Handle("POST /api/admin/platforms/{id}/suspend", decision(a, ErrPlatformUnknown, a.Suspend, "Platform suspended successfully", viewDecided))
+	rt.Handle("POST /api/admin/platforms/{id}/reinstate", decision(a, ErrPlatformUnknown, a.Reinstate, "Platform reinstated successfully", viewDecided))
 	rt.Handle("POST /api/admin/platforms/{id}/rotate-key", a.admin(a.postRotateKeyOf))
 	rt.Handle("GET /api/admin/audit", a.admin(a.getAudit))
 	rt.Handle("GET /api/admin/stats", a.admin(a.getStats))
@@ -102,21 +102,8 @@ type approvedView struct {
 	APIKey       string         `json:"api_key"`
 }
 
-func (a *api) postApprove(w http.ResponseWriter, r *http.Request, actor string) error {
-	id, err := pathID(r, ErrApplicationUnknown)
-	if err != nil {
-		return err
-	}
-	var in Decision
-	if err := read(r, maxForm, &in); err != nil {
-		return err
-	}
-	k, err := a.Approve(r.Context(), actor, id, in)
-	if err != nil {
-		return err
-	}
-	return a.succeed(w, http.StatusOK, "Platform application approved successfully",
-		approvedView{k.Platform.PlatformName, k.Platform.Status, stamp(k.Platform.ApprovedAt), k.APIKey})
+func viewApproved(k Credentials) any {
+	return approvedView{k.Platform.PlatformName, k.Platform.Status, stamp(k.Platform.ApprovedAt), k.APIKey}
 }
 
 // decidedView is a platform after a decision.
@@ -125,26 +112,13 @@ type decidedView struct {
 	Status       PlatformStatus `json:"status"`
 }
 
-func (a *api) postReject(w http.ResponseWriter, r *http.Request, actor string) error {
-	id, err := pathID(r, ErrApplicationUnknown)
-	if err != nil {
-		return err
-	}
-	var in Decision
-	if err := read(r, maxForm, &in); err != nil {
-		return err
-	}
-	p, err := a.Reject(r.Context(), actor, id, in)
-	if err != nil {
-		return err
-	}
-	return a.succeed(w, http.StatusOK, "Platform application rejected", decidedView{p.PlatformName, p.Status})
-}
+func viewDecided(p Platform) any { return decidedView{p.PlatformName, p.Status} }
 
-// decide serves a decision about a platform that was approved before.
-func (a *api) decide(message string, decide func(ctx context.Context, actor string, id int64, in Decision) (Platform, error)) func(http.ResponseWriter, *http.Request, string) error {
-	return func(w http.ResponseWriter, r *http.Request, actor string) error {
-		id, err := pathID(r, ErrPlatformUnknown)
+// decision serves what an admin decides about the application or platform with
+// the ID in the path.
+func decision[T any](a *api, unknown error, decide func(ctx context.Context, actor string, id int64, d Decision) (T, error), message string, view func(T) any) http.HandlerFunc {
+	return a.admin(func(w http.ResponseWriter, r *http.Request, actor string) error {
+		id, err := pathID(r, unknown)
 		if err != nil {
 			return err
 		}
@@ -152,12 +126,12 @@ func (a *api) decide(message string, decide func(ctx context.Context, actor stri
 		if err := read(r, maxForm, &in); err != nil {
 			return err
 		}
-		p, err := decide(r.Context(), actor, id, in)
+		decided, err := decide(r.Context(), actor, id, in)
 		if err != nil {
 			return err
 		}
-		return a.succeed(w, http.StatusOK, message, decidedView{p.PlatformName, p.Status})
-	}
+		return a.succeed(w, http.StatusOK, message, view(decided))
+	})
 }
 
 func (a *api) postRotateKeyOf(w http.ResponseWriter, r *http.Request, actor string) error {

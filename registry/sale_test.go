@@ -158,6 +158,49 @@ func TestARepeatedReportCountsOnceOrIsRefused(t *testing.T) {
 	require.EqualValues(t, 1, list.Total)
 }
 
+func TestATransactionIsOneWhateverTheCaseOfItsHash(t *testing.T) {
+	t.Parallel()
+	for hash, same := range map[string]string{"0xABcd12": "0Xabcd12", "5Kj": "5Kj"} {
+		for _, sensitive := range []bool{false, true} {
+			r := newRoom(t, func(c *registry.Config) { c.CaseSensitiveHex = sensitive })
+			r.register(t, nil, "h1")
+			report := sale("h1")
+			report.TransactionHash = hash
+			first, err := r.ReportSale(t.Context(), r.seller, report)
+			require.NoError(t, err)
+			report.TransactionHash = same
+			again, err := r.ReportSale(t.Context(), r.seller, report)
+			require.NoError(t, err)
+			require.Equal(t, sensitive && hash != same, again.Created, hash)
+			require.Equal(t, hash, first.Sale.TransactionHash, "it is shown as it was given")
+			report.TransactionHash = "5kJ" // base58 is not hex
+			other, err := r.ReportSale(t.Context(), r.seller, report)
+			require.NoError(t, err)
+			require.True(t, other.Created)
+		}
+	}
+}
+
+func TestTheIdempotencyKeyOfAVoidedSaleIsUsedUp(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, nil)
+	r.register(t, nil, "h1")
+	report := sale("h1")
+	report.IdempotencyKey, report.TransactionHash = "key 1", "0xab"
+	first, err := r.ReportSale(t.Context(), r.seller, report)
+	require.NoError(t, err)
+	_, err = r.VoidSale(t.Context(), r.seller, first.Sale.ID, registry.VoidRequest{})
+	require.NoError(t, err)
+	_, err = r.ReportSale(t.Context(), r.seller, report)
+	invalid(t, err, map[string][]string{"idempotency_key": {"The sale with this idempotency key was voided; use another key to report it anew."}})
+	_, err = r.ReportSales(t.Context(), r.seller, []registry.SaleReport{sale("h1"), report})
+	invalid(t, err, map[string][]string{"sales.1.idempotency_key": {"The sale with this idempotency key was voided; use another key to report it anew."}})
+	report.IdempotencyKey = "key 2"
+	again, err := r.ReportSale(t.Context(), r.seller, report)
+	require.NoError(t, err)
+	require.True(t, again.Created, "with another key the transaction may be reported anew")
+}
+
 func TestABatchNamesTheSalesThatAreWrong(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t, nil)

@@ -48,7 +48,8 @@ func (p *Publisher) publish(ctx context.Context) (int, error) {
 	var list []Publication
 	for _, e := range events {
 		if ctx.Err() != nil || p.now().After(until.Add(-eventMargin)) {
-			break // the others come again when the lease has run out
+			list = append(list, Publication{Event: e, HoldUntil: p.now()}) // for whoever is next
+			continue
 		}
 		list = append(list, b.publication(ctx, e))
 	}

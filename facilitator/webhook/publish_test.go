@@ -162,6 +162,30 @@ func TestAConsumerThatPanicsOrHangsEndsNothing(t *testing.T) {
 	})
 }
 
+func TestAPublisherThatEndsGivesBackWhatItHasNotDealtWith(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := new(consumer)
+		slow.set(func(ctx context.Context, _ store.Event) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		r := newRig(t, consuming(slow))
+		stop := r.run()
+		emit(t, r.store, fresh(1), fresh(2), fresh(3))
+		time.Sleep(3 * time.Second)
+		stop()
+		require.Len(t, slow.seen(), 1)
+		slow.set(nil)
+		defer rigOn(t, r.store, consuming(slow)).run()()
+		time.Sleep(2 * time.Second)
+		require.Equal(t, []string{fresh(2).ID, fresh(3).ID}, slow.seen()[1:3], "another goes on at once")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Equal(t, fresh(1).ID, slow.seen()[3])
+	})
+}
+
 func TestAnAudienceThatFailsIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -84,13 +84,16 @@ var products = selection[productAt]{
 	counted: "v402_catalog_products p", id: "p.seq", scan: scanProduct,
 }
 
-func scanProduct(rows *sql.Rows) (p productAt, err error) {
+func scanProduct(rows *sql.Rows) (productAt, error) { return scanProductAnd(rows) }
+
+// scanProductAnd reads more columns after those of a product.
+func scanProductAnd(rows *sql.Rows, more ...any) (p productAt, err error) {
 	var tags, price, chains string
 	var duration, moderated, created, updated, published, deleted int64
-	err = rows.Scan(&p.ID, &p.seq, &p.OwnerID, &p.Slug, &p.Title, &p.Description, &p.Preview, &p.Type, &p.Category, &tags, &p.ContentURL,
+	err = rows.Scan(append([]any{&p.ID, &p.seq, &p.OwnerID, &p.Slug, &p.Title, &p.Description, &p.Preview, &p.Type, &p.Category, &tags, &p.ContentURL,
 		&p.ContentType, &p.ContentHash, &p.Thumbnail, &price, &p.Currency, &p.Scheme, &chains, &p.QuoteURL, &duration, &p.MaxAccesses,
 		&p.Status, &p.Moderation.Flagged, &p.Moderation.Rejected, &p.Moderation.Reason, &p.Moderation.By, &moderated, &p.Suspended,
-		&p.Views, &p.Purchases, &p.RatingSum, &p.RatingCount, &created, &updated, &published, &deleted)
+		&p.Views, &p.Purchases, &p.RatingSum, &p.RatingCount, &created, &updated, &published, &deleted}, more...)...)
 	if err != nil {
 		return p, err
 	}

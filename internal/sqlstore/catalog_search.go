@@ -23,16 +23,13 @@ var foundOrders = map[catalog.SearchSort]string{
 func (s *DB) SearchProducts(ctx context.Context, of catalog.Search, page store.PageNumber) (list store.List[catalog.Product], err error) {
 	page = page.Bounded()
 	f := searchFilter(of)
-	byText := len(of.Words) > 0
-	switch order := foundOrders[of.Sort]; {
-	case byText && len(f.conditions) == 0 && (order == "" || of.Sort == catalog.ByRelevance):
-		list, err = s.ranked(ctx, of, page)
-	case byText:
-		condition, rank := s.text.match()
+	order := foundOrders[of.Sort]
+	switch {
+	case len(of.Words) > 0 && (order == "" || of.Sort == catalog.ByRelevance):
+		list, err = s.ranked(ctx, of, f, page)
+	case len(of.Words) > 0:
+		condition, _ := s.text.match()
 		f.add(condition, s.text.query(of))
-		if order == "" || of.Sort == catalog.ByRelevance {
-			order = strings.ReplaceAll(rank, "?", placeholder(len(f.args))) + ", p.seq DESC"
-		}
 		list, err = productPage(ctx, s.read, "v402_catalog_text t JOIN "+products.counted+" ON p.seq = t."+s.text.key(), f, order, page)
 	default:
 		f.conditions = append(f.conditions, "p.on_sale")
@@ -47,24 +44,53 @@ func (s *DB) SearchProducts(ctx context.Context, of catalog.Search, page store.P
 	return list, nil
 }
 
-// ranked finds by text alone: the index, which has what is on sale, makes the
-// page, and only that is read from the table.
-func (s *DB) ranked(ctx context.Context, of catalog.Search, page store.PageNumber) (store.List[catalog.Product], error) {
+// ranked finds by text, the best first. The index, which has what is on sale,
+// makes the page; only what is on the page is read from the table. The index
+// counts fast by itself; where there are filters, which one index of the table
+// answers, what is found is counted in passing.
+func (s *DB) ranked(ctx context.Context, of catalog.Search, f filter, page store.PageNumber) (store.List[catalog.Product], error) {
 	out := store.List[catalog.Product]{Page: page.Page, Size: page.Size}
-	var f filter
+	tables, key, counted := "v402_catalog_text t", "t."+s.text.key(), "0"
+	filtered := len(f.conditions) > 0
+	if filtered {
+		tables, counted = tables+" JOIN "+products.counted+" ON p.seq = "+key, "COUNT(*) OVER ()"
+	}
 	condition, rank := s.text.match()
 	f.add(condition, s.text.query(of))
-	total, err := one(ctx, s.read, column[int64], "SELECT COUNT(*) FROM v402_catalog_text t"+f.String(), f.args...)
-	if out.Total = total; err != nil || total <= int64(page.Offset()) {
-		return out, err
+	rank = strings.ReplaceAll(rank, "?", placeholder(len(f.args)))
+	where, args := f.String(), f.args
+	count := func() (err error) {
+		out.Total, err = one(ctx, s.read, column[int64], "SELECT COUNT(*) FROM "+tables+where, args...)
+		return err
 	}
-	rank = strings.ReplaceAll(rank, "?", placeholder(1))
-	where := f.String()
-	key := s.text.key()
-	query := "SELECT " + products.columns + " FROM (SELECT t." + key + " AS seq, " + rank + " AS place FROM v402_catalog_text t" + where +
-		" ORDER BY place, t." + key + " DESC" + f.limit(page) + ") f JOIN " + products.counted + " ON p.seq = f.seq ORDER BY f.place, p.seq DESC"
-	out.Items, err = all(ctx, s.read, bareProduct, query, f.args...)
+	if !filtered {
+		if err := count(); err != nil || out.Total <= int64(page.Offset()) {
+			return out, err
+		}
+	}
+	query := "SELECT " + products.columns + ", f.total FROM (SELECT m.seq, m.place, " + counted + " AS total FROM (SELECT " + key + " AS seq, " + rank +
+		" AS place FROM " + tables + where + ") m ORDER BY m.place, m.seq DESC" + f.limit(page) + ") f JOIN " + products.counted +
+		" ON p.seq = f.seq ORDER BY f.place, p.seq DESC"
+	found, err := all(ctx, s.read, scanFound, query, f.args...)
+	for _, p := range found {
+		out.Items, out.Total = append(out.Items, p.Product), max(out.Total, p.total)
+	}
+	if err == nil && len(found) == 0 && page.Page > 1 {
+		err = count()
+	}
 	return out, err
+}
+
+// foundProduct is a product and how many were found with it, if they were counted.
+type foundProduct struct {
+	catalog.Product
+	total int64
+}
+
+func scanFound(rows *sql.Rows) (f foundProduct, err error) {
+	p, err := scanProductAnd(rows, &f.total)
+	f.Product = p.Product
+	return f, err
 }
 
 // searchFilter is all that is looked for but the words.

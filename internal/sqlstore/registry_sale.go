@@ -43,10 +43,10 @@ func (s *DB) AddSales(ctx context.Context, sales []registry.NewSale, check func(
 		if err := insert(ctx, tx, "v402_registry_royalties", royaltyColumns, royalties); err != nil {
 			return err
 		}
+		if err := readReports(ctx, tx, reports); err != nil {
+			return err
+		}
 		for i := range reports {
-			if err := readReport(ctx, tx, &reports[i]); err != nil {
-				return err
-			}
 			if reports[i].Created {
 				created = append(created, reports[i])
 			}
@@ -62,13 +62,37 @@ func (s *DB) AddSales(ctx context.Context, sales []registry.NewSale, check func(
 	return reports, nil
 }
 
-// readReport reads what is stored of a report.
-func readReport(ctx context.Context, tx querier, r *registry.Reported) (err error) {
-	if r.Sale, err = single(ctx, tx, saleRows, "t.id = $1", r.Sale.ID); err != nil {
-		return err
+// readReports reads what is stored of reports.
+func readReports(ctx context.Context, tx querier, reports []registry.Reported) error {
+	for run := range pieces(reports, bulk) {
+		ids, royaltyIDs := make([]any, len(run)), make([]any, len(run))
+		for i := range run {
+			ids[i], royaltyIDs[i] = run[i].Sale.ID, run[i].Sale.RoyaltyID
+		}
+		sales, err := byID(ctx, tx, saleRows, ids, func(s registry.Sale) int64 { return s.ID })
+		if err != nil {
+			return err
+		}
+		royalties, err := byID(ctx, tx, royaltyRows, royaltyIDs, func(r registry.Royalty) int64 { return r.ID })
+		if err != nil {
+			return err
+		}
+		for i := range run {
+			r := &run[i]
+			r.Sale, r.Royalty = sales[r.Sale.ID], royalties[r.Sale.RoyaltyID]
+		}
 	}
-	r.Royalty, err = single(ctx, tx, royaltyRows, "r.id = $1", r.Sale.RoyaltyID)
-	return err
+	return nil
+}
+
+// byID reads rows that are there.
+func byID[T any](ctx context.Context, tx querier, s selection[T], ids []any, id func(T) int64) (map[int64]T, error) {
+	rows, err := all(ctx, tx, s.scan, "SELECT "+s.columns+" FROM "+s.counted+s.joined+" WHERE "+s.id+" IN "+list(1, len(ids)), ids...)
+	found := make(map[int64]T, len(rows))
+	for _, row := range rows {
+		found[id(row)] = row
+	}
+	return found, err
 }
 
 const saleColumns = "id, royalty_id, contract_id, contract_hash, seller_id, origin_id, buyer_wallet, amount, royalty_amount, " +
@@ -162,11 +186,11 @@ func (s *DB) VoidSale(ctx context.Context, id int64, reason string, at time.Time
 		if v.Adjustment, err = s.voidRoyalty(ctx, tx, sale.RoyaltyID, at); err != nil {
 			return err
 		}
-		report := registry.Reported{Sale: sale}
-		if err := readReport(ctx, tx, &report); err != nil {
+		report := []registry.Reported{{Sale: sale}}
+		if err := readReports(ctx, tx, report); err != nil {
 			return err
 		}
-		v.Sale, v.Royalty = report.Sale, report.Royalty
+		v.Sale, v.Royalty = report[0].Sale, report[0].Royalty
 		return s.record(ctx, tx, trail(v))
 	})
 	if err != nil {

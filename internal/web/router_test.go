@@ -25,7 +25,7 @@ func TestTheFirstRouteThatMatchesServes(t *testing.T) {
 	rt := &web.Router{
 		NotFound: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
 		MethodNotAllowed: func(w http.ResponseWriter, _ *http.Request, allowed []string) {
-			http.Error(w, strings.Join(allowed, ","), 405)
+			http.Error(w, strings.Join(allowed, ","), http.StatusMethodNotAllowed)
 		},
 	}
 	rt.Handle("GET /things", served("list"))

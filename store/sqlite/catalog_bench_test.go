@@ -31,21 +31,27 @@ func BenchmarkDiscover(b *testing.B) {
 	defer func() { require.NoError(b, db.Close()) }()
 	bare, err := db.Prepare(`SELECT rowid FROM v402_catalog_text WHERE v402_catalog_text MATCH ? ORDER BY bm25(v402_catalog_text, 16, 8, 4, 1) LIMIT 20`)
 	require.NoError(b, err)
-	for _, c := range []struct{ name, query, match string }{
-		{"common", "common", `"common"*`}, {"rare", "rare", `"rare"*`}, {"both", "common word7", `"common" AND "word7"*`},
+	for _, c := range []struct {
+		name  string
+		query catalog.Query
+		match string
+	}{
+		{"common", catalog.Query{Text: "common"}, `"common"*`},
+		{"rare", catalog.Query{Text: "rare"}, `"rare"*`},
+		{"two-words", catalog.Query{Text: "common word77"}, `"common" AND "word77"*`},
+		{"in-category", catalog.Query{Text: "common", Category: "category0"}, `"common"*`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var ours, theirs time.Duration
 			for b.Loop() {
 				start := time.Now()
-				found, err := service.Discover(b.Context(), catalog.Query{Text: c.query}, store.PageNumber{Size: 20})
+				found, err := service.Discover(b.Context(), c.query, store.PageNumber{Size: 20})
 				between := time.Now()
 				require.NoError(b, err)
 				require.NotEmpty(b, found.Items)
-				seen := match(b, bare, c.match)
+				require.Positive(b, match(b, bare, c.match))
 				theirs += time.Since(between)
 				ours += between.Sub(start)
-				require.Equal(b, min(20, int(found.Total)), seen)
 			}
 			b.ReportMetric(float64(ours.Nanoseconds())/float64(b.N), "ns/discover")
 			b.ReportMetric(float64(theirs.Nanoseconds())/float64(b.N), "ns/bare")

@@ -192,6 +192,16 @@ var searchPromises = promises[CatalogStore]{
 			require.Empty(t, search(t, s, c.of))
 		}
 		require.ElementsMatch(t, []string{"zero whale", "one whale"}, search(t, s, catalog.Search{Words: []string{"whale"}, Type: catalog.TypeVideo}))
+		for page, want := range []int{3, 1, 1, 1, 0} {
+			size := 1
+			if page == 0 {
+				size = 10
+			}
+			list, err := s.SearchProducts(t.Context(), catalog.Search{Words: []string{"whale"}, Category: "sea"}, store.PageNumber{Page: page, Size: size})
+			require.NoError(t, err)
+			require.Len(t, list.Items, want)
+			require.EqualValues(t, 3, list.Total)
+		}
 	},
 	"categories are counted whatever their case, the largest first": func(t *testing.T, s CatalogStore) {
 		for i, category := range []string{"Sea", "sea", "Land", "", "Air"} {

@@ -7,7 +7,7 @@ INSERT INTO v402_registry_ids (kind, newest) VALUES ('product', 0), ('review', 0
 
 CREATE TABLE v402_catalog_products (
 	id                TEXT PRIMARY KEY,
-	seq               BIGINT NOT NULL UNIQUE, -- in the order of creation
+	seq               BIGINT NOT NULL, -- in the order of creation
 	owner_id          TEXT NOT NULL,
 	slug              TEXT NOT NULL,
 	title             TEXT NOT NULL,
@@ -50,6 +50,8 @@ CREATE TABLE v402_catalog_products (
 	deleted_at        BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX v402_catalog_products_slug ON v402_catalog_products (slug) WHERE slug <> '';
+-- What found words are filtered by, without reading the table.
+CREATE INDEX v402_catalog_products_filter ON v402_catalog_products (seq, category_key, type, content_type, currency, price_key, owner_id, chains);
 CREATE INDEX v402_catalog_products_owner ON v402_catalog_products (owner_id, seq);
 CREATE INDEX v402_catalog_products_flagged ON v402_catalog_products (seq) WHERE flagged;
 CREATE INDEX v402_catalog_products_popular ON v402_catalog_products (purchases, seq) WHERE on_sale;
