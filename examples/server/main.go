@@ -92,6 +92,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		return err
 	}
 	mux.Handle("/api/v1/", rooms.handler)
+	mux.Handle("/discovery/", rooms.catalog.ResourceHandler())
+	mux.Handle("/.well-known/x402", rooms.catalog.ResourceHandler())
 	market, err := openMarketplace(ctx, c, dev != nil, chains, service, store, log)
 	if err != nil {
 		return err
