@@ -39,6 +39,28 @@ func TestWalletsSignForThePublicHost(t *testing.T) {
 	p.stop(t)
 }
 
+func TestClientsBehindATrustedProxyAreLimitedEachByItself(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-store", "memory:", "-trusted-proxies", "127.0.0.1, 10.0.0.0/8")
+	left := func(forwarded string) string {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/api/v1/auth/register", strings.NewReader(`{"role":"king"}`))
+		require.NoError(t, err)
+		r.Header.Set("X-Forwarded-For", forwarded)
+		answer, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer.Header.Get("X-RateLimit-Remaining")
+	}
+	require.Equal(t, "19", left("203.0.113.1"))
+	require.Equal(t, "18", left("203.0.113.1, 10.1.2.3"))
+	require.Equal(t, "17", left("198.51.100.9, 203.0.113.1"), "what the client says of others is not believed")
+	require.Equal(t, "19", left("203.0.113.2"))
+	require.Equal(t, "19", left("2001:db8::1"))
+	require.Equal(t, "18", left("2001:db8::2"))
+	require.Equal(t, "19", left("nonsense"), "the proxy itself")
+	p.stop(t)
+}
+
 // v1 sends a request to /api/v1 and reads the answer.
 func (p *process) v1(t *testing.T, method, path, body, token string, into any) int {
 	t.Helper()

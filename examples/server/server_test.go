@@ -268,6 +268,7 @@ func TestAConfigThatCannotWorkIsRefusedInWords(t *testing.T) {
 		"is not memory:, sqlite:PATH or postgres":   {"-store", "mysql://x"},
 		"flag provided but not defined":             {"-port", "1"},
 		`"0.5" is not a whole number of wei`:        {"-max-fee-per-gas", "0.5"},
+		`"10.0.0.0/64" is no address and no network`:  {"-trusted-proxies", "127.0.0.1,10.0.0.0/64"},
 		`unexpected argument "serve"`:               {"serve"},
 		"does not answer":                           {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"},
 		"V402_REGISTRY_KEY is not 32 bytes":         {"-registry-key", "c0ffee"},
