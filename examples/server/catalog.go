@@ -57,7 +57,8 @@ func payerOf(accounts *account.Service) func(*http.Request) (string, error) {
 		if r.Header.Get(account.HeaderSignature) == "" && r.Header.Get("X-Signature") == "" {
 			return "", nil
 		}
-		return accounts.VerifySigned(r)
+		publicKey, err := accounts.VerifySigned(r)
+		return account.WalletAddress(publicKey), err
 	}
 }
 

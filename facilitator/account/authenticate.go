@@ -81,11 +81,15 @@ func (s *Service) authenticateWallet(r *http.Request, token string) (User, error
 	if err != nil {
 		return User{}, err
 	}
-	u, err := s.store.UserByPublicKey(r.Context(), in.publicKey)
+	publicKey, asked, err := s.wallet(in, text)
+	if err != nil {
+		return User{}, err
+	}
+	u, err := s.store.UserByPublicKey(r.Context(), publicKey)
 	if err != nil {
 		return User{}, refusal(err, ErrInvalidCredentials, "look for a wallet")
 	}
-	if err := s.verify(r, in, text); err != nil {
+	if err := s.ask(r, asked, in, text); err != nil {
 		return User{}, err
 	}
 	if err := Admitted(u); err != nil {
