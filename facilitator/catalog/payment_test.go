@@ -190,6 +190,22 @@ func TestATransferGoesToTheEarlierPaymentUnlessThePayerSigns(t *testing.T) {
 	require.Equal(t, 200, w.Code, "%s", w.Body)
 }
 
+func TestNobodyTakesATransferForACheaperProduct(t *testing.T) {
+	t.Parallel()
+	s := openKiosk(t)
+	s.sell("course", ether)
+	s.sell("cheap", ether, func(p *catalog.Product) { p.Price = x402.NewAmount(1) })
+	thief := s.create("cheap", func(b map[string]any) { b["amount"] = "1" })
+	s.wait(time.Second)
+	mine := s.create("course")
+	hash := s.chain.put(1, s.now())
+	status, v := s.confirm(thief, hash)
+	require.Equal(t, 409, status, "%v", v)
+	require.Equal(t, "CONFLICT", v["error"])
+	status, v = s.confirm(mine, hash)
+	require.Equal(t, 200, status, "%v", v)
+}
+
 func TestAPaymentExpiresAndLateMoneyIsForTheAdmin(t *testing.T) {
 	t.Parallel()
 	s := openKiosk(t)
