@@ -19,8 +19,9 @@ import (
 // Confirmation is what a buyer says about the transaction that paid.
 type Confirmation struct {
 	Transaction string // hash
-	// Signature of the payer, optional: EIP-191 over [ProofMessage]. It shows that
-	// the transfer was made for this payment, if several wait for it.
+	// Signature of the payer, optional: EIP-191 over [ProofMessage], or what a
+	// contract wallet accepts for that (ERC-1271). It shows that the transfer was
+	// made for this payment, if several wait for it.
 	Signature string
 }
 
@@ -54,7 +55,7 @@ func (s *Service) ConfirmPayment(ctx context.Context, buyer account.User, id str
 	if !p.Status.Open() && p.Status != PaymentExpired {
 		return p, Grant{}, stateError(p.Status, PaymentConfirmed)
 	}
-	signed, err := checkSignature(&p, hash, c.Signature)
+	signed, err := s.checkSignature(ctx, &p, hash, c.Signature)
 	if err != nil {
 		return p, Grant{}, err
 	}
@@ -80,25 +81,37 @@ func checkHash(n x402.Network, hash string) (string, error) {
 	return hash, nil
 }
 
+// maxSignature bounds a signature, in bytes: those of contract wallets hold
+// several.
+const maxSignature = 4 << 10
+
 // checkSignature says whether the payer has signed; a wrong signature is refused.
-func checkSignature(p *Payment, hash, signature string) (signed bool, err error) {
+// A contract wallet is asked by a [SignatureChain].
+func (s *Service) checkSignature(ctx context.Context, p *Payment, hash, signature string) (signed bool, err error) {
 	if signature == "" {
 		return false, nil
 	}
 	invalid := v402api.Invalid("payer_signature", v402api.InvalidFormat, "payer_signature is not the payer's over the message of this payment")
-	if p.Network.Namespace() != "eip155" {
-		return false, invalid
-	}
 	raw, err := hex.DecodeString(strings.TrimPrefix(signature, "0x"))
-	if err != nil {
+	if err != nil || len(raw) > maxSignature || p.Network.Namespace() != "eip155" {
 		return false, invalid
 	}
-	parsed, err := evm.ParseSignature(raw)
-	if err != nil {
+	message := []byte(ProofMessage(p.ID, hash))
+	if parsed, err := evm.ParseSignature(raw); err == nil {
+		if address, err := evm.RecoverMessage(message, parsed); err == nil && p.Network.SameAddress(address.String(), p.Payer) {
+			return true, nil
+		}
+	}
+	chain, _ := s.chain(p.Network)
+	wallets, ok := chain.(SignatureChain)
+	if !ok {
 		return false, invalid
 	}
-	address, err := evm.RecoverMessage([]byte(ProofMessage(p.ID, hash)), parsed)
-	if err != nil || !p.Network.SameAddress(address.String(), p.Payer) {
+	valid, err := wallets.ValidSignature(ctx, p.Payer, evm.MessageDigest(message), raw)
+	switch {
+	case err != nil:
+		return false, &Error{Code: ErrChainUnavailable.Code, Message: ErrChainUnavailable.Message, Err: err}
+	case !valid:
 		return false, invalid
 	}
 	return true, nil
