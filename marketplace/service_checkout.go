@@ -25,6 +25,8 @@ func (s *Service) checkPurchase(c *Checkout) error {
 			return Refuse(CodeMembershipActive, "The wallet is a member already.")
 		case !bundles && c.Membership.Status != MembershipActive:
 			return errMembershipRequired()
+		case bundles && c.Joining: // which would pay the fee twice
+			return Refuse(CodePaymentUnderWay, "Another payment that activates the membership is under way.").again(later)
 		}
 	}
 	switch {
