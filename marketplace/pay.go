@@ -79,10 +79,6 @@ func (s *Service) NewTill(c TillConfig) (*Till, error) {
 	return &Till{&c, s}, nil
 }
 
-// CodeX402Unavailable is for quotes that a till cannot take: in native coin,
-// through a checkout contract, or on a chain without a guard.
-const CodeX402Unavailable Code = "x402_unavailable"
-
 // settleTimeout bounds what is done for a payment, whatever becomes of its
 // request.
 const settleTimeout = 90 * time.Second

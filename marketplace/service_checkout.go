@@ -130,6 +130,9 @@ func issued(c *Checkout, now time.Time) Entitlement {
 	return e
 }
 
+// latest is the last moment that JSON can tell.
+var latest = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
 // renew adds a term to e, from its end or, if that has passed, from now.
 func renew(e *Entitlement, term int64, now time.Time) {
 	if e.ExpiresAt.IsZero() {
@@ -140,6 +143,9 @@ func renew(e *Entitlement, term int64, now time.Time) {
 		from = now
 	}
 	e.ExpiresAt, e.UpdatedAt = from.Add(time.Duration(term)*time.Second), now
+	if e.ExpiresAt.After(latest) {
+		e.ExpiresAt = latest
+	}
 	if e.State == EntitlementExpired {
 		e.State = EntitlementActive
 	}
