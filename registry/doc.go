@@ -58,7 +58,7 @@
 // grow from 1,000 to 1,000,000 contracts and sales is the ratio that
 // BenchmarkRegistryAtScale in store/sqlite reports. To net 1,000,000 royalties among
 // 200 platforms the database adds up: on two cores a dry run took 2 s and an issue
-// 8 to 9 s, with less than 50 MiB of heap (BenchmarkNetting). While a run is issued
+// 8 to 9 s, with about 50 MiB of heap (BenchmarkNetting). While a run is issued
 // other writers of a SQLite file wait for it; those of PostgreSQL do not.
 //
 // # Secrets

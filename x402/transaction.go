@@ -16,7 +16,7 @@ type Transaction struct {
 	Succeeded     bool            // false if it was reverted, and while it is not mined
 	From          string          // who sent it
 	To            string          // the recipient or the contract called; empty if it created one
-	Value         Amount          // native coin from From to To, in its smallest unit
+	Value         Amount          // native coin from From to To, in its smallest unit; it has moved only if Succeeded
 	Input         []byte          // of the call
 	Transfers     []TokenTransfer // of tokens, in the order of the log
 	Block         uint64          // that mined it; 0 while it is not mined

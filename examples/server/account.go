@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
@@ -25,6 +26,9 @@ func (c *config) ensureAdminToken() {
 func openAccounts(c config, dev bool, chains []facilitator.Chain, store account.Store, limits *account.Limits, log *slog.Logger) (*account.Service, error) {
 	config := account.Config{
 		Store: store, AdminTokens: map[string]string{"token": c.adminToken}, AllowUnsignedPublicKey: dev, Limits: limits, Logger: log,
+	}
+	if public, err := url.Parse(c.publicURL); err == nil {
+		config.Host = public.Host // wallets sign for it
 	}
 	for _, chain := range chains {
 		if wallets, ok := chain.(account.Chain); ok {

@@ -92,6 +92,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		return err
 	}
 	mux.Handle("/api/v1/", rooms.handler)
+	mux.Handle("/discovery/", rooms.catalog.ResourceHandler())
+	mux.Handle("/.well-known/x402", rooms.catalog.ResourceHandler())
 	market, err := openMarketplace(ctx, c, dev != nil, chains, service, store, log)
 	if err != nil {
 		return err
@@ -114,7 +116,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		mux.Handle(libraryPath, shelves)
 	}
 	welcome(out, c, dev, room, market, url)
-	return serve(ctx, listener, mux, append(rooms.runs, service.Run)...)
+	return serve(ctx, listener, c.proxies.showClients(mux), append(rooms.runs, service.Run)...)
 }
 
 func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, log *slog.Logger) facilitator.Config {

@@ -24,9 +24,11 @@
 // A wallet signs each request: [SigningText] says over what. The time of the
 // request may differ from ours by five minutes, and its nonce, which all replicas
 // remember for longer than that, is used once. A contract wallet is asked on its
-// chain (ERC-1271) if Config.Chains has it. The text does not name the host: a
-// signature for one facilitator could be used, within its time, at another where
-// the same wallet has an account and that nonce is new.
+// chain (ERC-1271) if Config.Chains has it; Config.Limits bounds how often.
+//
+// Set Config.Host where wallets sign in. Then the text names the host; without it
+// a signature for one facilitator could be used, within its time, at another: who
+// is sent a signed request for a new API key could get one for themselves.
 //
 // A public key alone proves nothing, since it is public. Examples that send it as
 // a bearer token work where Config.AllowUnsignedPublicKey is set: for trials.

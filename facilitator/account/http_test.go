@@ -49,6 +49,9 @@ func TestAUserRegistersAndReadsTheirProfile(t *testing.T) {
 		require.Equal(t, "", profile["website"])
 		require.Equal(t, "john", profile["username"])
 		require.Equal(t, "2024-01-15T10:46:00Z", profile["updated_at"])
+		a.pass(time.Minute)
+		a.read(a.as(got.APIKey, "PUT", "/api/v1/providers/profile", `{"name":"J. Films"}`), 200, &profile)
+		require.Equal(t, "2024-01-15T10:46:00Z", profile["updated_at"], "nothing has changed")
 		types, last := a.events()
 		require.Equal(t, []string{"user.registered", "user.updated"}, types)
 		require.Equal(t, got.User["id"], last.OwnerID)
@@ -269,7 +272,8 @@ func TestAStaticAdminTokenHasNoAccount(t *testing.T) {
 		method, path, _ := strings.Cut(path, " ")
 		a.refused(a.admin(method, path, "{}"), 403, "FORBIDDEN")
 	}
-	for _, c := range []account.Config{{Store: a.store, AdminTokens: map[string]string{"x": ""}}, {Store: a.store, AdminTokens: map[string]string{"": adminToken}}, {}} {
+	for _, c := range []account.Config{{Store: a.store, AdminTokens: map[string]string{"x": ""}}, {Store: a.store, AdminTokens: map[string]string{"": adminToken}},
+		{Store: a.store, AdminTokens: map[string]string{"x": "v402_" + strings.Repeat("a", 32)}}, {}} {
 		_, err := account.New(c)
 		require.Error(t, err)
 	}

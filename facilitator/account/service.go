@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/v402/v402/internal/web/v402api"
@@ -48,6 +49,11 @@ type Config struct {
 	AllowUnsignedPublicKey bool
 	// Chains are asked whether a contract wallet signed. Without them only keys sign.
 	Chains []Chain
+	// Host is where clients find this facilitator, such as "shop.example" or
+	// "localhost:4020". If set, wallets must sign for it: see [SigningText]. Without
+	// it, whoever gets a signed request can send it to us within its time, such as
+	// another facilitator that it was meant for.
+	Host string
 
 	MaxKeys int           // API keys of one user; 20 if zero
 	MaxBody int64         // of a request that a wallet signs, in bytes; 10 MiB if zero
@@ -78,10 +84,13 @@ func New(c Config) (*Service, error) {
 	if c.Store == nil {
 		return nil, errors.New("account: Config.Store is required, such as memory.New()")
 	}
+	if strings.Contains(c.Host, "/") {
+		return nil, fmt.Errorf("account: Config.Host is a host such as shop.example, not a URL: %q", c.Host)
+	}
 	s := &Service{store: c.Store, chains: map[x402.Network]Chain{}}
 	for name, token := range c.AdminTokens {
-		if name == "" || token == "" {
-			return nil, fmt.Errorf("account: Config.AdminTokens: %q needs a name and a token", name)
+		if name == "" || token == "" || strings.HasPrefix(token, keyPrefix) {
+			return nil, fmt.Errorf("account: Config.AdminTokens: %q needs a name and a token, which does not begin with %s as API keys do", name, keyPrefix)
 		}
 		u := User{ID: staticPrefix + name, Role: RoleSuperAdmin, Status: StatusActive, Username: name}
 		s.admins = append(s.admins, admin{u, sha256.Sum256([]byte(token))})

@@ -130,7 +130,7 @@ func (s *Service) ConnectWallet(ctx context.Context, id, publicKey string) (User
 }
 
 // update changes one user, audited and told: by the event that the change of the
-// status is, if event is empty.
+// status is, if event is empty. What changes nothing is neither.
 func (s *Service) update(ctx context.Context, actor, id, action, event string, change func(*User) (detail map[string]any, err error)) (User, error) {
 	now := s.now()
 	u, err := s.store.UpdateUser(ctx, id, func(u *User) (Trail, error) {
@@ -138,6 +138,9 @@ func (s *Service) update(ctx context.Context, actor, id, action, event string, c
 		detail, err := change(u)
 		if err != nil {
 			return Trail{}, err
+		}
+		if *u == before {
+			return Trail{}, nil
 		}
 		u.UpdatedAt = now
 		kind := event

@@ -36,7 +36,8 @@ const (
 
 // SigningText is what a wallet signs to send a request: EVM wallets as a message
 // (EIP-191), Solana wallets as it is. The target is the path with its query, as
-// it is sent; the timestamp is in unix seconds.
+// it is sent, after Config.Host if there is one, such as
+// "shop.example/api/v1/clients/profile"; the timestamp is in unix seconds.
 func SigningText(method, target string, body []byte, timestamp, nonce string) string {
 	sum := sha256.Sum256(body)
 	return strings.Join([]string{"v402", method, target, hex.EncodeToString(sum[:]), timestamp, nonce}, "\n")
@@ -99,28 +100,39 @@ func (s *Service) VerifySigned(r *http.Request) (publicKey string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.verify(r, in); err != nil {
+	text, err := s.text(r, in)
+	if err != nil {
+		return "", err
+	}
+	if err := s.verify(r, in, text); err != nil {
 		return "", err
 	}
 	return in.publicKey, s.useNonce(r.Context(), in)
 }
 
-// verify checks all of a signature but whether it was used.
-func (s *Service) verify(r *http.Request, in signed) error {
+// text is what is to be signed for r, if it is sent in time.
+func (s *Service) text(r *http.Request, in signed) ([]byte, error) {
 	if d := s.now().Sub(in.at); d.Abs() > s.options.Window {
-		return errSignatureTime
+		return nil, errSignatureTime
 	}
 	body, err := s.body(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	text := []byte(SigningText(r.Method, target(r), body, in.timestamp, in.nonce))
+	return []byte(SigningText(r.Method, s.options.Host+target(r), body, in.timestamp, in.nonce)), nil
+}
+
+// verify checks that the wallet has signed text.
+func (s *Service) verify(r *http.Request, in signed, text []byte) error {
 	if keySigned(in.publicKey, text, in.signature) {
 		return nil
 	}
 	chain, ok := s.walletChain(in)
 	if !ok {
 		return ErrInvalidCredentials
+	}
+	if err := s.options.Limits.WalletCheck(r, s.now()); err != nil {
+		return err
 	}
 	valid, err := chain.ValidSignature(r.Context(), in.publicKey, evm.MessageDigest(text), in.signature)
 	switch {

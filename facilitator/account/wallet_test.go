@@ -53,6 +53,38 @@ func TestAWalletRegistersAndSignsIn(t *testing.T) {
 	})
 }
 
+func TestACallerIsAUserAWalletOrBothByOneSignature(t *testing.T) {
+	overEachStore(t, func(t *testing.T, a *api) {
+		w := a.wallet()
+		signer := strings.ToLower(w.Address().String())
+		_, _, err := a.service.Caller(httptest.NewRequest("GET", "/content", nil))
+		require.ErrorIs(t, err, account.ErrUnauthenticated)
+
+		r := w.request("GET", "/content", "")
+		u, by, err := a.service.Caller(r)
+		require.NoError(t, err)
+		require.Equal(t, []string{"", signer}, []string{u.ID, by}, "nobody's wallet")
+		_, by, err = a.service.Caller(r)
+		require.ErrorContains(t, err, "used before")
+		require.Empty(t, by, "a signature is good once")
+
+		key := a.join(`{"role":"end_user"}`)
+		r = w.request("GET", "/content", "")
+		r.Header.Set("X-API-Key", key.key)
+		u, by, err = a.service.Caller(r)
+		require.NoError(t, err)
+		require.Equal(t, []string{key.id, signer}, []string{u.ID, by}, "the payer and a user by key")
+
+		a.want(a.send(w.request("POST", "/api/v1/auth/register", "{}")), 201)
+		u, by, err = a.service.Caller(w.request("GET", "/content", ""))
+		require.NoError(t, err)
+		require.Equal(t, []string{signer, signer}, []string{u.PublicKey, by})
+		a.want(a.admin("PATCH", "/api/v1/admin/users/"+u.ID+"/status", `{"new_status":"suspended"}`), 200)
+		_, _, err = a.service.Caller(w.request("GET", "/content", ""))
+		require.ErrorIs(t, err, account.ErrSuspended)
+	})
+}
+
 func TestASignatureIsForOneRequestOnly(t *testing.T) {
 	overEachStore(t, func(t *testing.T, a *api) {
 		w := a.wallet()
@@ -205,6 +237,79 @@ func TestAContractWalletIsAskedOnItsChain(t *testing.T) {
 	down := request("137", "yes")
 	a.refused(down, 503, "BLOCKCHAIN_UNAVAILABLE")
 	require.NotContains(t, down.Body.String(), "down")
+
+	r := w.request("GET", "/api/v1/clients/profile", "")
+	r.Header.Set("X-V402-Signature", "0x00")
+	r.Header.Set("X-V402-Chain-ID", "137")
+	_, err := a.service.Authenticate(r)
+	require.ErrorIs(t, err, account.ErrChainUnavailable)
+	require.ErrorIs(t, err, polygon.err)
+}
+
+func TestGarbageMakesUsAskAChainOnlySoOften(t *testing.T) {
+	t.Parallel()
+	base := &chain{network: x402.Base}
+	a := newAPI(t, backends["memory"](t), func(c *account.Config) {
+		c.Chains = []account.Chain{base}
+		c.Limits = account.NewLimits(account.Rates{Anonymous: -1, WalletChecks: 3})
+	})
+	w := a.wallet()
+	a.want(a.send(w.request("POST", "/api/v1/auth/register", `{}`)), 201)
+	garbage := func() *httptest.ResponseRecorder {
+		r := w.request("GET", "/api/v1/clients/profile", "")
+		r.Header.Set("X-V402-Signature", "0x00")
+		return a.send(r)
+	}
+	for range 3 {
+		a.refused(garbage(), 401, "INVALID_CREDENTIALS")
+	}
+	limited := garbage()
+	a.refused(limited, 429, "RATE_LIMIT_EXCEEDED")
+	require.Equal(t, "20", limited.Header().Get("Retry-After"))
+	require.Equal(t, 3, base.asked)
+	a.want(a.send(w.request("GET", "/api/v1/clients/profile", "")), 200)
+	a.pass(20 * time.Second)
+	a.refused(garbage(), 401, "INVALID_CREDENTIALS")
+}
+
+func TestASignatureForAnotherHostIsRefused(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, backends["memory"](t), func(c *account.Config) { c.Host = "shop.example" })
+	w := a.wallet()
+	signedFor := func(host string) *http.Request {
+		const path, nonce = "/api/v1/auth/register", "nonce-number-1"
+		r := w.requestWith("POST", path, `{}`, today, nonce)
+		text := account.SigningText("POST", host+path, []byte(`{}`), r.Header.Get("X-V402-Timestamp"), nonce)
+		r.Header.Set("X-V402-Signature", w.SignMessage([]byte(text)).String())
+		r.Host = host
+		return r
+	}
+	for _, host := range []string{"", "other.example", "shop.example:8080", "https://shop.example"} {
+		a.refused(a.send(signedFor(host)), 401, "INVALID_CREDENTIALS")
+	}
+	a.want(a.send(signedFor("shop.example")), 201)
+	_, err := account.New(account.Config{Store: a.store, Host: "https://shop.example"})
+	require.ErrorContains(t, err, "not a URL")
+}
+
+func TestARefusalDoesNotTellWhoseWalletIsRegistered(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, backends["memory"](t), func(c *account.Config) { c.MaxBody = 10 })
+	known, unknown := a.wallet(), a.wallet()
+	a.want(a.send(known.request("POST", "/api/v1/auth/register", `{}`)), 201)
+	for name, request := range map[string]func(wallet) *http.Request{
+		"late": func(w wallet) *http.Request {
+			return w.requestWith("GET", "/api/v1/clients/profile", "", today.Add(-time.Hour), "nonce-number-1")
+		},
+		"too large": func(w wallet) *http.Request {
+			return w.request("PUT", "/api/v1/clients/profile", `{"name":"longer than that"}`)
+		},
+		"forged": func(w wallet) *http.Request {
+			return moved(w.request("GET", "/api/v1/clients/profile", ""), "GET", "/api/v1/clients/api-keys", "")
+		},
+	} {
+		require.Equal(t, a.send(request(unknown)).Body.String(), a.send(request(known)).Body.String(), name)
+	}
 }
 
 func TestAWalletIsConnectedWithAnAccountThatHasAKey(t *testing.T) {

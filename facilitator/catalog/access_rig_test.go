@@ -19,6 +19,7 @@ import (
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/memory"
 	"github.com/v402/v402/x402"
@@ -63,7 +64,7 @@ func openKiosk(t *testing.T, edits ...func(*catalog.Config)) *kiosk {
 	var err error
 	s.service, err = catalog.New(c)
 	require.NoError(t, err)
-	s.handler, s.roots = s.service.Handler(), s.service.ResourceHandler()
+	s.handler, s.roots = webtest.Specified(t, "openapi.yaml", s.service.Handler()), s.service.ResourceHandler()
 	for _, n := range []x402.Network{x402.BaseSepolia, x402.Ethereum} {
 		require.NoError(t, s.store.PutWallet(t.Context(), catalog.Wallet{OwnerID: "ann", Network: n, Address: payTo, UpdatedAt: kioskOpening}))
 	}
@@ -135,6 +136,9 @@ func (s *kiosk) send(method, path string, body any, headers ...string) *httptest
 		require.NoError(s.t, err)
 	}
 	r := httptest.NewRequest(method, path, bytes.NewReader(j))
+	if j != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		if headers[i] != "" {
 			r.Header.Set(headers[i], headers[i+1])

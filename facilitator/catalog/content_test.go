@@ -179,7 +179,7 @@ func TestTheProxyStopsWhenTheBuyerLeaves(t *testing.T) {
 	})
 	s.sell("course", func(p *catalog.Product) { p.ContentURL = site.URL })
 	w, _, _ := s.buy("course")
-	front := httptest.NewServer(s.handler)
+	front := httptest.NewServer(s.service.Handler()) // which is not held back to be checked
 	t.Cleanup(front.Close)
 	client := &http.Client{Transport: &http.Transport{}}
 	resp, err := client.Get(front.URL + "/api/v1/clients/content/course/stream?token=" + answer(t, w)["access_token"].(string))

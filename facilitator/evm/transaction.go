@@ -16,9 +16,9 @@ import (
 // Transaction returns what the chain says about the transaction with this hash
 // now: a later block may still take it back while its Confirmations are few. The
 // endpoints are asked until one has it in a block; one that knows it unmined
-// counts less. If one or more answer and none knows it, the error is
+// counts less. If all answer and none knows it, the error is
 // [x402.ErrTransactionNotFound], wrapped; any other error means that the chain
-// could not be asked.
+// cannot say: one that did not answer may know it.
 //
 // Native coin that a contract moves on within the transaction is not shown: only
 // what From sends to To.
@@ -28,31 +28,30 @@ func (c *Chain) Transaction(ctx context.Context, hash string) (x402.Transaction,
 		return x402.Transaction{}, fmt.Errorf("evm: %w: %w", x402.ErrTransactionNotFound, err)
 	}
 	var waiting *x402.Transaction // in a pool
-	var unknown bool
 	var errs []error
 	for _, e := range c.node.order() {
 		t, err := c.look(ctx, e, common.Hash(h))
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case t == nil:
-			unknown = true
+		case t == nil: // unknown to this one
 		case t.Mined():
 			return *t, nil
 		default:
 			waiting = t
 		}
 		if ctx.Err() != nil {
+			errs = append(errs, context.Cause(ctx))
 			break
 		}
 	}
 	switch {
 	case waiting != nil:
 		return *waiting, nil
-	case unknown:
-		return x402.Transaction{}, fmt.Errorf("evm: %s on %s: %w", hash, c.cfg.Network, x402.ErrTransactionNotFound)
+	case len(errs) > 0:
+		return x402.Transaction{}, fmt.Errorf("evm: %s on %s: no endpoint that answers has it: %w", hash, c.cfg.Network, errors.Join(errs...))
 	default:
-		return x402.Transaction{}, fmt.Errorf("evm: no endpoint answers: %w", errors.Join(errs...))
+		return x402.Transaction{}, fmt.Errorf("evm: %s on %s: %w", hash, c.cfg.Network, x402.ErrTransactionNotFound)
 	}
 }
 

@@ -50,10 +50,10 @@ func (s *DB) SearchProducts(ctx context.Context, of catalog.Search, page store.P
 // answers, what is found is counted in passing.
 func (s *DB) ranked(ctx context.Context, of catalog.Search, f filter, page store.PageNumber) (store.List[catalog.Product], error) {
 	out := store.List[catalog.Product]{Page: page.Page, Size: page.Size}
-	tables, key, counted := "v402_catalog_text t", "t."+s.text.key(), "0"
+	tables, key := "v402_catalog_text t", "t."+s.text.key()
 	filtered := len(f.conditions) > 0
 	if filtered {
-		tables, counted = tables+" JOIN "+products.counted+" ON p.seq = "+key, "COUNT(*) OVER ()"
+		tables += " JOIN " + products.counted + " ON p.seq = " + key
 	}
 	condition, rank := s.text.match()
 	f.add(condition, s.text.query(of))
@@ -68,8 +68,11 @@ func (s *DB) ranked(ctx context.Context, of catalog.Search, f filter, page store
 			return out, err
 		}
 	}
-	query := "SELECT " + products.columns + ", f.total FROM (SELECT m.seq, m.place, " + counted + " AS total FROM (SELECT " + key + " AS seq, " + rank +
-		" AS place FROM " + tables + where + ") m ORDER BY m.place, m.seq DESC" + f.limit(page) + ") f JOIN " + products.counted +
+	places := "SELECT " + key + " AS seq, " + rank + " AS place, 0 AS total FROM " + tables + where
+	if filtered {
+		places = "SELECT m.seq, m.place, COUNT(*) OVER () AS total FROM (" + places + ") m"
+	}
+	query := "SELECT " + products.columns + ", f.total FROM (" + places + " ORDER BY place, seq DESC" + f.limit(page) + ") f JOIN " + products.counted +
 		" ON p.seq = f.seq ORDER BY f.place, p.seq DESC"
 	found, err := all(ctx, s.read, scanFound, query, f.args...)
 	for _, p := range found {

@@ -3,6 +3,7 @@ package v402api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -97,6 +98,10 @@ func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
+	case http.StatusTooManyRequests:
+		if seconds, ok := refused.Details[retryAfter]; ok {
+			h.Set("Retry-After", fmt.Sprint(seconds))
+		}
 	}
 	h.Set("Cache-Control", "no-store")
 	body := errorBody{refused.Code, refused.Message, details(refused), Time(a.now())}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/v402/v402/internal/web"
+	"github.com/v402/v402/x402"
 )
 
 // MaxBody bounds a request body, in bytes, where a handler has no bound of its own.
@@ -37,13 +38,17 @@ func Read(r *http.Request, limit int64, into any) error {
 }
 
 // Decode decodes a JSON object into the struct that into points to. Every member
-// must be a field with that name in its json tag, and of its type; all that is
-// wrong is in the Faults of the [Error]. A member that is missing or null leaves
+// must be a field with that name in its json tag, and of its type, and stand there
+// once; what is wrong is in the Faults of the [Error]. A member that is missing or null leaves
 // its field as it is. A field whose type has an UnmarshalJSON that returns a
 // *[Fault] says itself what is wrong.
 func Decode(j []byte, into any) error {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(j, &members); err != nil || members == nil {
+	members, err := x402.DecodeObject(j, new(struct{}))
+	var wrong *x402.Error
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return Invalid(wrong.Field, InvalidFormat, wrong.Field+" stands twice in the request body")
+	case err != nil:
 		return &Error{Code: ValidationFailed, Message: "The request body must be a JSON object", Err: err}
 	}
 	var faults Faults
@@ -63,9 +68,19 @@ func Decode(j []byte, into any) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
+		name = clip(name)
 		faults.Add(name, UnknownField, name+" is not known here")
 	}
 	return faults.Err()
+}
+
+// clip shortens a name that a client made up.
+func clip(name string) string {
+	const most = 64 // bytes
+	if len(name) <= most {
+		return name
+	}
+	return strings.ToValidUTF8(name[:most], "") + "…"
 }
 
 // Error makes a Fault what an UnmarshalJSON can return; its Field is ignored.

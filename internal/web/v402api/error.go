@@ -105,10 +105,11 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is makes refusals comparable with the errors of package store. One missing
-// authentication is like another, whichever domain found it.
+// authentication is like another, whichever domain found it, and one chain that
+// cannot be asked, whatever the cause.
 func (e *Error) Is(target error) bool {
 	if other, ok := target.(*Error); ok {
-		return e.Code == AuthenticationMissing && other.Code == AuthenticationMissing
+		return e.Code == other.Code && (e.Code == AuthenticationMissing || e.Code == ChainUnavailable)
 	}
 	switch e.Code {
 	case NotFound:

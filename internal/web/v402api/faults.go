@@ -13,10 +13,13 @@ import (
 // Faults collects what is wrong with an input.
 type Faults []Fault
 
+// mostFaults is how many are told.
+const mostFaults = 100
+
 // Add adds a fault, unless the field has one already: no second message follows
-// from the first.
+// from the first. Of very many the first hundred are told.
 func (f *Faults) Add(field, code, message string) {
-	if !f.Has(field) {
+	if len(*f) < mostFaults && !f.Has(field) {
 		*f = append(*f, Fault{field, code, message})
 	}
 }

@@ -18,6 +18,7 @@ const (
 	Authenticated              // by user
 	Provider                   // of the provider API
 	Admin                      // of the admin API
+	walletCheck                // for which a chain is asked, by client address: see Limits.WalletCheck
 	classes
 )
 
@@ -28,11 +29,15 @@ type Rates struct {
 	Authenticated int // 100
 	Provider      int // 200
 	Admin         int // 500
+	WalletChecks  int // 100: signatures that a chain is asked about, by client address
 
 	// ClientAddr is the address of whoever sent a request: r.RemoteAddr if nil.
 	// Behind a proxy, read what that proxy sets.
 	ClientAddr func(*http.Request) string
 }
+
+// retryAfter is the detail that says for how many seconds to wait.
+const retryAfter = "retry_after"
 
 // Limits counts requests. Domains that are given the same Limits count together;
 // each process counts for itself.
@@ -48,13 +53,23 @@ func NewLimits(rates Rates) *Limits {
 		l.clientAddr = func(r *http.Request) string { return r.RemoteAddr }
 	}
 	for class, perMinute := range [classes]int{
-		cmp.Or(rates.Anonymous, 20), cmp.Or(rates.Authenticated, 100), cmp.Or(rates.Provider, 200), cmp.Or(rates.Admin, 500),
+		cmp.Or(rates.Anonymous, 20), cmp.Or(rates.Authenticated, 100), cmp.Or(rates.Provider, 200), cmp.Or(rates.Admin, 500), cmp.Or(rates.WalletChecks, 100),
 	} {
 		if perMinute > 0 {
 			l.of[class] = web.NewLimits(perMinute)
 		}
 	}
 	return l
+}
+
+// WalletCheck counts a question to a chain about the signature of r, before it is
+// asked: who sends r is not known yet, and the chain's nodes are not ours. A nil
+// l limits nothing.
+func (l *Limits) WalletCheck(r *http.Request, now time.Time) error {
+	if l == nil {
+		return nil
+	}
+	return l.admit(http.Header{}, r, walletCheck, "", now) // the headers tell of the limit of the request
 }
 
 func (l *Limits) admit(h http.Header, r *http.Request, class Class, user string, now time.Time) error {
@@ -76,7 +91,6 @@ func (l *Limits) admit(h http.Header, r *http.Request, class Class, user string,
 		return nil
 	}
 	seconds := int64((wait + time.Second - 1) / time.Second)
-	h.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	return &Error{Code: TooManyRequests, Message: "Too many requests; try again later",
-		Details: map[string]any{"limit": most, "retry_after": seconds}}
+		Details: map[string]any{"limit": most, retryAfter: seconds}}
 }

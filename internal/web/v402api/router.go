@@ -61,7 +61,8 @@ func preflight(w http.ResponseWriter) {
 	allowOrigins(h)
 	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
 	h.Set("Access-Control-Allow-Headers", "Content-Type, Authorization, X-Payment, PAYMENT-SIGNATURE, X-API-Key, "+
-		"X-Public-Key, X-Signature, X-V402-Signature, X-V402-Timestamp, X-V402-Nonce, Idempotency-Key")
+		"X-Public-Key, X-Signature, X-V402-Signature, X-V402-Timestamp, X-V402-Nonce, X-V402-Chain-ID, X-V402-API-Key, "+
+		"X-V402-Version, X-V402-Request-ID, X-V402-Client-Type, X-V402-SDK-Version, Idempotency-Key")
 	h.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -64,6 +64,8 @@ func TestRefusalsAreComparableWithTheErrorsOfStores(t *testing.T) {
 	require.ErrorIs(t, &v402api.Error{Code: v402api.NotFound}, store.ErrNotFound)
 	require.ErrorIs(t, &v402api.Error{Code: v402api.InvalidState}, store.ErrConflict)
 	require.NotErrorIs(t, &v402api.Error{Code: v402api.Forbidden}, store.ErrConflict)
+	require.ErrorIs(t, &v402api.Error{Code: v402api.ChainUnavailable}, &v402api.Error{Code: v402api.ChainUnavailable})
+	require.NotErrorIs(t, &v402api.Error{Code: v402api.Forbidden}, &v402api.Error{Code: v402api.Forbidden})
 	cause := errors.New("cause")
 	require.ErrorIs(t, &v402api.Error{Code: v402api.ChainUnavailable, Err: cause}, cause)
 }
@@ -91,6 +93,9 @@ func TestUnknownPathsAndMethodsAreAnsweredInForm(t *testing.T) {
 	require.Equal(t, 204, w.Code)
 	require.Equal(t, "*", w.Header().Get("Access-Control-Allow-Origin"))
 	require.Contains(t, w.Header().Get("Access-Control-Allow-Methods"), "PATCH")
+	for _, header := range []string{"X-V402-API-Key", "X-V402-Chain-ID", "X-V402-Version", "X-V402-Request-ID", "X-V402-SDK-Version"} {
+		require.Contains(t, w.Header().Get("Access-Control-Allow-Headers"), header)
+	}
 	require.Equal(t, "86400", w.Header().Get("Access-Control-Max-Age"))
 	require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 }
@@ -108,15 +113,18 @@ type thing struct {
 func TestABodyIsDecodedStrictlyAndAllThatIsWrongIsTold(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{}`:               `[]`,
-		``:                 `[]`,
-		`{"title":null}`:   `[]`,
-		`{"title":1}`:      `[title INVALID_TYPE]`,
-		`{"count":1.5}`:    `[count INVALID_TYPE]`,
-		`{"price":5}`:      `[price INVALID_TYPE]`,
-		`{"tags":["a",2]}`: `[tags INVALID_TYPE]`,
-		`{"at":"monday"}`:  `[at INVALID_DATE]`,
-		`{"extra":[]}`:     `[extra INVALID_TYPE]`,
+		`{}`:                              `[]`,
+		``:                                `[]`,
+		`{"title":null}`:                  `[]`,
+		`{"title":1}`:                     `[title INVALID_TYPE]`,
+		`{"count":1.5}`:                   `[count INVALID_TYPE]`,
+		`{"price":5}`:                     `[price INVALID_TYPE]`,
+		`{"tags":["a",2]}`:                `[tags INVALID_TYPE]`,
+		`{"at":"monday"}`:                 `[at INVALID_DATE]`,
+		`{"extra":[]}`:                    `[extra INVALID_TYPE]`,
+		`{"title":"a","title":"b"}`:       `[title INVALID_FORMAT]`,
+		`{"title":"a","t\u0069tle":"b"}`:  `[title INVALID_FORMAT]`,
+		`{"prise":1,"count":1,"prise":1}`: `[prise INVALID_FORMAT]`,
 		`{"Title":"x","count":"many","prise":"1"}`: `[count INVALID_TYPE Title UNKNOWN_FIELD prise UNKNOWN_FIELD]`,
 		`[]`:          `the whole`,
 		`null`:        `the whole`,
@@ -145,6 +153,22 @@ func TestABodyIsDecodedStrictlyAndAllThatIsWrongIsTold(t *testing.T) {
 	var refused *v402api.Error
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, v402api.TooLarge, refused.Code)
+}
+
+func TestABodyOfNonsenseIsAnsweredInShort(t *testing.T) {
+	t.Parallel()
+	var body strings.Builder
+	for n := range 50_000 {
+		fmt.Fprintf(&body, `,"%d%s":1`, n, strings.Repeat("x", n%2*100))
+	}
+	err := v402api.Decode([]byte("{"+body.String()[1:]+"}"), &thing{})
+	var refused *v402api.Error
+	require.ErrorAs(t, err, &refused)
+	require.Len(t, refused.Faults, 100)
+	for _, f := range refused.Faults {
+		require.Equal(t, v402api.UnknownField, f.Code)
+		require.LessOrEqual(t, len(f.Message), 100)
+	}
 }
 
 func TestSeveralFaultsAreAllInTheDetails(t *testing.T) {
@@ -214,6 +238,10 @@ func TestALimitIsToldInHeadersAndKeptByUserOrAddress(t *testing.T) {
 	for range 3 {
 		require.NoError(t, a.Admit(httptest.NewRecorder(), r, v402api.Provider, ""), "no limit")
 	}
+	for range 100 {
+		require.NoError(t, a.Limits.WalletCheck(r, now))
+	}
+	require.Error(t, a.Limits.WalletCheck(r, now))
 	for range 100 {
 		require.NoError(t, a.Admit(httptest.NewRecorder(), r, v402api.Authenticated, "ada"))
 	}
