@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,11 +18,8 @@ import (
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
-	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store/memory"
-	"github.com/v402/v402/store/postgres"
-	"github.com/v402/v402/store/sqlite"
 	"github.com/v402/v402/x402"
 )
 
@@ -73,27 +69,7 @@ func openDesk(t testing.TB, s catalog.Store, edits ...func(*catalog.Config)) *de
 
 // onEachStore runs a test over each kind of store.
 func onEachStore(t *testing.T, test func(t *testing.T, d *desk)) {
-	t.Parallel()
-	for name, open := range map[string]func(t *testing.T) catalog.Store{
-		"memory": func(*testing.T) catalog.Store { return memory.New() },
-		"sqlite": func(t *testing.T) catalog.Store {
-			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"))
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, s.Close()) })
-			return s
-		},
-		"postgres": func(t *testing.T) catalog.Store {
-			s, err := postgres.Open(t.Context(), pgtest.Database(t))
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, s.Close()) })
-			return s
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, openDesk(t, open(t)))
-		})
-	}
+	webtest.OverEachStore(t, func(t *testing.T, s catalog.Store) { test(t, openDesk(t, s)) })
 }
 
 func (d *desk) get(path string, headers ...string) *httptest.ResponseRecorder {
@@ -102,9 +78,7 @@ func (d *desk) get(path string, headers ...string) *httptest.ResponseRecorder {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	w := httptest.NewRecorder()
-	d.handler.ServeHTTP(w, r)
-	return w
+	return webtest.Send(d.handler, r)
 }
 
 // read reads a success.
