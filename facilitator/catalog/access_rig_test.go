@@ -64,7 +64,7 @@ func openKiosk(t *testing.T, edits ...func(*catalog.Config)) *kiosk {
 	var err error
 	s.service, err = catalog.New(c)
 	require.NoError(t, err)
-	s.handler, s.roots = webtest.Specified(t, "openapi.yaml", s.service.Handler()), s.service.ResourceHandler()
+	s.handler, s.roots = webtest.Specified(t, "openapi.yaml", s.service.Handler()), webtest.Specified(t, "openapi.yaml", s.service.ResourceHandler())
 	for _, n := range []x402.Network{x402.BaseSepolia, x402.Ethereum} {
 		require.NoError(t, s.store.PutWallet(t.Context(), catalog.Wallet{OwnerID: "ann", Network: n, Address: payTo, UpdatedAt: kioskOpening}))
 	}
@@ -252,6 +252,7 @@ type cashier struct {
 	reason  x402.Reason       // of Settle: the money does not move
 	settles int
 	kinds   []x402.Kind
+	slow    chan struct{} // the next Settle succeeds, and says so when told
 }
 
 func newCashier() *cashier {
@@ -293,6 +294,14 @@ func (c *cashier) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settles++
+	if slow := c.slow; slow != nil {
+		c.slow = nil
+		c.mu.Unlock()
+		slow <- struct{}{}
+		<-slow
+		c.mu.Lock()
+		c.reason = ""
+	}
 	id, err := p.Identity()
 	if err != nil {
 		return x402.SettleResponse{}, err
