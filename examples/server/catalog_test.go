@@ -24,6 +24,9 @@ func TestAnArticleIsFoundBoughtAndReadAlsoAfterARestart(t *testing.T) {
 	var known struct{ Endpoints map[string]string }
 	require.Equal(t, 200, first.get(t, "/.well-known/x402", &known))
 	require.Equal(t, "/api/v1/clients/access", known.Endpoints["access"])
+	var refused struct{ Error string }
+	require.Equal(t, 401, first.get(t, "/api/v1/providers/analytics/dashboard?days=30", &refused))
+	require.Equal(t, "AUTHENTICATION_REQUIRED", refused.Error)
 	first.stop(t)
 
 	second := start(t, "-store", store)
