@@ -64,7 +64,7 @@ func openKiosk(t *testing.T, edits ...func(*catalog.Config)) *kiosk {
 	var err error
 	s.service, err = catalog.New(c)
 	require.NoError(t, err)
-	s.handler, s.roots = webtest.Specified(t, "openapi.yaml", s.service.Handler()), s.service.ResourceHandler()
+	s.handler, s.roots = webtest.Specified(t, "openapi.yaml", s.service.Handler()), webtest.Specified(t, "openapi.yaml", s.service.ResourceHandler())
 	for _, n := range []x402.Network{x402.BaseSepolia, x402.Ethereum} {
 		require.NoError(t, s.store.PutWallet(t.Context(), catalog.Wallet{OwnerID: "ann", Network: n, Address: payTo, UpdatedAt: kioskOpening}))
 	}
