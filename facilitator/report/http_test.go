@@ -38,7 +38,7 @@ func TestBadInputIsRefusedInTheDocumentedForm(t *testing.T) {
 		w := o.get("", c.path)
 		require.Equal(t, http.StatusBadRequest, w.Code, "%s: %s", c.path, w.Body)
 		require.Contains(t, w.Body.String(), `"error":"VALIDATION_ERROR"`)
-		require.Contains(t, w.Body.String(), `"code":"`+c.code+`","field":"`+c.field+`"`, c.path)
+		require.Contains(t, w.Body.String(), `"field":"`+c.field+`","code":"`+c.code+`"`, c.path)
 	}
 	for path, status := range map[string]int{
 		product + "start_date=2024-01-01&end_date=2024-01-31&group_by=hour": 200, revenue + "start_date=2022-01-01&end_date=2024-01-01": 200,
