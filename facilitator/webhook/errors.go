@@ -1,12 +1,6 @@
 package webhook
 
-import (
-	"errors"
-	"fmt"
-
-	"github.com/v402/v402/internal/web/v402api"
-	"github.com/v402/v402/store"
-)
+import "github.com/v402/v402/internal/web/v402api"
 
 // Error is a refusal: its Code, its Message and, for bad input, its Faults are
 // for the caller. Compare with errors.Is and one of the Err values, or with
@@ -29,15 +23,5 @@ var (
 // refusal turns an error of a store into what the caller is told: unknown, for
 // what was not found. Refusals of ours pass.
 func refusal(err error, unknown *Error, tried string) error {
-	var known *Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &known):
-		return known
-	case unknown != nil && errors.Is(err, store.ErrNotFound):
-		return unknown
-	default:
-		return fmt.Errorf("webhook: %s: %w", tried, err)
-	}
+	return v402api.Refusal(err, unknown, "webhook: "+tried)
 }

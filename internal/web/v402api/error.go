@@ -1,6 +1,8 @@
 package v402api
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -124,4 +126,21 @@ func (e *Error) Is(target error) bool {
 // Invalid is a refusal for one field.
 func Invalid(field, code, message string) *Error {
 	return &Error{Code: ValidationFailed, Message: message, Faults: []Fault{{field, code, message}}}
+}
+
+// Refusal turns an error of a store into what the caller is told: unknown, for
+// what was not found, unless it is nil. Refusals pass; anything else is wrapped
+// with what was tried.
+func Refusal(err error, unknown *Error, tried string) error {
+	var known *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return known
+	case unknown != nil && errors.Is(err, store.ErrNotFound):
+		return unknown
+	default:
+		return fmt.Errorf("%s: %w", tried, err)
+	}
 }
