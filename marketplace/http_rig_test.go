@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,13 +16,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/memory"
-	"github.com/v402/v402/store/postgres"
-	"github.com/v402/v402/store/sqlite"
 	"github.com/v402/v402/x402"
 	"github.com/v402/v402/x402/evm"
 )
@@ -95,10 +91,8 @@ type desk struct {
 	store   backend
 	service *marketplace.Service
 	handler http.Handler
-	log     *lines
-
-	mu  sync.Mutex
-	now time.Time
+	log     *webtest.Log
+	time    *webtest.Clock
 }
 
 // backend is what all three stores are.
@@ -107,32 +101,9 @@ type backend interface {
 	store.Outbox
 }
 
-// backends open an empty store of each kind.
-var backends = map[string]func(t testing.TB) backend{
-	"memory": func(testing.TB) backend { return memory.New() },
-	"sqlite": func(t testing.TB) backend {
-		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "marketplace.db"))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
-	},
-	"postgres": func(t testing.TB) backend {
-		s, err := postgres.Open(t.Context(), pgtest.Database(t))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
-	},
-}
-
 // overEachStore runs a test over each kind of store.
 func overEachStore(t *testing.T, test func(t *testing.T, d *desk), edits ...func(*config)) {
-	t.Parallel()
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, newDesk(t, open(t), edits...))
-		})
-	}
+	webtest.OverEachStore(t, func(t *testing.T, s backend) { test(t, newDesk(t, s, edits...)) })
 }
 
 // openDesk opens one over the store in memory.
@@ -142,7 +113,7 @@ func openDesk(t testing.TB, edits ...func(*config)) *desk { return newDesk(t, me
 // against openapi.yaml.
 func newDesk(t testing.TB, s backend, edits ...func(*config)) *desk {
 	t.Helper()
-	d := &desk{t: t, chain: &ledger{transactions: map[string]x402.Transaction{}}, store: s, log: new(lines), now: today}
+	d := &desk{t: t, chain: &ledger{transactions: map[string]x402.Transaction{}}, store: s, log: new(webtest.Log), time: webtest.NewClock(today)}
 	c := marketplace.Config{
 		Store: d.store, BundleMembership: true, RateLimit: -1, Clock: d.clock, Logger: slog.New(slog.NewTextHandler(d.log, nil)),
 		Chains: []marketplace.ChainConfig{{
@@ -182,32 +153,17 @@ func (d *desk) sell(id string, edits ...string) {
 	d.want(d.issuer("POST", "/marketplace/offers/"+id+"/status", `{"status":"active"}`), 200)
 }
 
-func (d *desk) clock() time.Time {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.now
-}
+func (d *desk) clock() time.Time { return d.time.Now() }
 
 // at moves the clock.
-func (d *desk) at(now time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.now = now
-}
+func (d *desk) at(now time.Time) { d.time.Set(now) }
 
 // pass lets time go by.
-func (d *desk) pass(by time.Duration) { d.at(d.clock().Add(by)) }
+func (d *desk) pass(by time.Duration) { d.time.Pass(by) }
 
 // do sends a request; headers are pairs of name and value.
 func (d *desk) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	d.handler.ServeHTTP(w, r)
-	return w
+	return webtest.Send(d.handler, webtest.Request(method, path, body, headers...))
 }
 
 func (d *desk) admin(method, path, body string) *httptest.ResponseRecorder {
@@ -311,22 +267,4 @@ func signer(t testing.TB, n int) *evm.Signer {
 	s, err := evm.ParseSigner(fmt.Sprintf("0x%064x", 1000+n))
 	require.NoError(t, err)
 	return s
-}
-
-// lines is a log.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -20,12 +20,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store"
-	"github.com/v402/v402/store/memory"
-	"github.com/v402/v402/store/postgres"
 	"github.com/v402/v402/store/sqlite"
 )
 
@@ -36,25 +33,7 @@ type backend interface {
 }
 
 // backends open an empty store of each kind.
-var backends = map[string]func(t testing.TB) backend{
-	"memory": func(testing.TB) backend { return memory.New() },
-	"sqlite": func(t testing.TB) backend {
-		empty, err := emptyFile()
-		require.NoError(t, err)
-		file := filepath.Join(t.TempDir(), "registry.db")
-		require.NoError(t, os.WriteFile(file, empty, 0o600))
-		s, err := sqlite.Open(t.Context(), file)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
-	},
-	"postgres": func(t testing.TB) backend {
-		s, err := postgres.Open(t.Context(), pgtest.Database(t))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
-	},
-}
+var backends = webtest.Stores[backend]()
 
 // emptyFile is a SQLite database with the schema and nothing else. To copy it takes
 // a fraction of the time of the migrations that made it.
@@ -77,13 +56,7 @@ var emptyFile = sync.OnceValues(func() (_ []byte, err error) {
 
 // overEachStore runs a test over each kind of store.
 func overEachStore(t *testing.T, test func(t *testing.T, a *api)) {
-	t.Parallel()
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, newAPI(t, open(t)))
-		})
-	}
+	webtest.OverEachStore(t, func(t *testing.T, s backend) { test(t, newAPI(t, s)) })
 }
 
 // adminToken is that of the admin "ada".
@@ -98,18 +71,16 @@ type api struct {
 	store   backend
 	service *registry.Service
 	handler http.Handler
-	log     *lines
+	log     *webtest.Log
 
 	applicants atomic.Int32
-
-	mu  sync.Mutex
-	now time.Time
+	time       *webtest.Clock
 }
 
 // newAPI is one whose answers are checked against openapi.yaml.
 func newAPI(t testing.TB, s backend, edits ...func(*registry.Config)) *api {
 	t.Helper()
-	a := &api{t: t, store: s, log: new(lines), now: today}
+	a := &api{t: t, store: s, log: new(webtest.Log), time: webtest.NewClock(today)}
 	c := registry.Config{
 		Store: s, Admin: registry.BearerToken("ada", adminToken), EncryptionKey: bytes.Repeat([]byte{7}, 32),
 		PasswordCost: bcrypt.MinCost, Now: a.clock, Logger: slog.New(slog.NewTextHandler(a.log, nil)),
@@ -124,33 +95,19 @@ func newAPI(t testing.TB, s backend, edits ...func(*registry.Config)) *api {
 	return a
 }
 
-func (a *api) clock() time.Time {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.now
-}
+func (a *api) clock() time.Time { return a.time.Now() }
 
 // pass lets time go by.
-func (a *api) pass(d time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.now = a.now.Add(d)
-}
+func (a *api) pass(d time.Duration) { a.time.Pass(d) }
 
 // do sends a request; headers are pairs of name and value.
 func (a *api) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
+	r := webtest.Request(method, path, body, headers...)
 	if path == "/api/platforms/register" { // each applicant is at home
 		n := a.applicants.Add(1)
 		r.RemoteAddr = fmt.Sprintf("10.0.%d.%d:1", n>>8, n&255)
 	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	a.handler.ServeHTTP(w, r)
-	return w
+	return webtest.Send(a.handler, r)
 }
 
 // admin sends a request as the admin.
@@ -251,22 +208,4 @@ func (a *api) stats() registry.Stats {
 	stats, err := a.store.Stats(context.Background())
 	require.NoError(a.t, err)
 	return stats
-}
-
-// lines is a log.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

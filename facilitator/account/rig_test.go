@@ -1,29 +1,22 @@
 package account_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator/account"
-	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store"
-	"github.com/v402/v402/store/memory"
-	"github.com/v402/v402/store/postgres"
-	"github.com/v402/v402/store/sqlite"
 	"github.com/v402/v402/x402/evm"
 )
 
@@ -34,31 +27,11 @@ type backend interface {
 }
 
 // backends open an empty store of each kind.
-var backends = map[string]func(t testing.TB) backend{
-	"memory": func(testing.TB) backend { return memory.New() },
-	"sqlite": func(t testing.TB) backend {
-		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "account.db"))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
-	},
-	"postgres": func(t testing.TB) backend {
-		s, err := postgres.Open(t.Context(), pgtest.Database(t))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
-	},
-}
+var backends = webtest.Stores[backend]()
 
 // overEachStore runs a test over each kind of store.
 func overEachStore(t *testing.T, test func(t *testing.T, a *api)) {
-	t.Parallel()
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, newAPI(t, open(t)))
-		})
-	}
+	webtest.OverEachStore(t, func(t *testing.T, s backend) { test(t, newAPI(t, s)) })
 }
 
 // adminToken is that of the super admin "root".
@@ -73,19 +46,17 @@ type api struct {
 	store   backend
 	service *account.Service
 	handler http.Handler
-
-	mu  sync.Mutex
-	now time.Time
-	log bytes.Buffer
+	time    *webtest.Clock
+	log     *webtest.Log
 }
 
 // newAPI is one whose answers are checked against openapi.yaml.
 func newAPI(t testing.TB, s backend, edits ...func(*account.Config)) *api {
 	t.Helper()
-	a := &api{t: t, store: s, now: today}
+	a := &api{t: t, store: s, time: webtest.NewClock(today), log: new(webtest.Log)}
 	c := account.Config{
 		Store: s, AdminTokens: map[string]string{"root": adminToken}, Now: a.clock,
-		Logger: slog.New(slog.NewTextHandler(a, nil)),
+		Logger: slog.New(slog.NewTextHandler(a.log, nil)),
 	}
 	for _, edit := range edits {
 		edit(&c)
@@ -97,41 +68,17 @@ func newAPI(t testing.TB, s backend, edits ...func(*account.Config)) *api {
 	return a
 }
 
-// Write is the log.
-func (a *api) Write(p []byte) (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.log.Write(p)
-}
-
-func (a *api) clock() time.Time {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.now
-}
+func (a *api) clock() time.Time { return a.time.Now() }
 
 // pass lets time go by.
-func (a *api) pass(d time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.now = a.now.Add(d)
-}
+func (a *api) pass(d time.Duration) { a.time.Pass(d) }
 
 // do sends a request; headers are pairs of name and value.
 func (a *api) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	return a.send(r)
+	return a.send(webtest.Request(method, path, body, headers...))
 }
 
-func (a *api) send(r *http.Request) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	a.handler.ServeHTTP(w, r)
-	return w
-}
+func (a *api) send(r *http.Request) *httptest.ResponseRecorder { return webtest.Send(a.handler, r) }
 
 // admin sends a request as the first admin.
 func (a *api) admin(method, path, body string) *httptest.ResponseRecorder {
@@ -160,9 +107,7 @@ func (a *api) join(body string) member {
 // want requires a status.
 func (a *api) want(w *httptest.ResponseRecorder, status int) {
 	a.t.Helper()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	require.Equal(a.t, status, w.Code, "%s%s", w.Body, &a.log)
+	require.Equal(a.t, status, w.Code, "%s%s", w.Body, a.log)
 }
 
 // read requires a status and reads the answer.

@@ -45,14 +45,13 @@ type kiosk struct {
 	handler     http.Handler
 	roots       http.Handler
 
-	mu    sync.Mutex
-	clock time.Time
+	clock *webtest.Clock
 	nonce int
 }
 
 func openKiosk(t *testing.T, edits ...func(*catalog.Config)) *kiosk {
 	t.Helper()
-	s := &kiosk{t: t, store: &faulty{Store: memory.New()}, facilitator: newCashier(), chain: newLedgerChain(), clock: kioskOpening}
+	s := &kiosk{t: t, store: &faulty{Store: memory.New()}, facilitator: newCashier(), chain: newLedgerChain(), clock: webtest.NewClock(kioskOpening)}
 	c := catalog.Config{
 		Store: s.store, Facilitator: s.facilitator, Chains: []catalog.Chain{s.chain}, Networks: []x402.Network{x402.BaseSepolia},
 		Authenticate: kioskAuthenticate, Logger: slog.New(slog.DiscardHandler), Now: s.now,
@@ -64,7 +63,7 @@ func openKiosk(t *testing.T, edits ...func(*catalog.Config)) *kiosk {
 	var err error
 	s.service, err = catalog.New(c)
 	require.NoError(t, err)
-	s.handler, s.roots = webtest.Specified(t, "openapi.yaml", s.service.Handler()), s.service.ResourceHandler()
+	s.handler, s.roots = webtest.Specified(t, "openapi.yaml", s.service.Handler()), webtest.Specified(t, "openapi.yaml", s.service.ResourceHandler())
 	for _, n := range []x402.Network{x402.BaseSepolia, x402.Ethereum} {
 		require.NoError(t, s.store.PutWallet(t.Context(), catalog.Wallet{OwnerID: "ann", Network: n, Address: payTo, UpdatedAt: kioskOpening}))
 	}
@@ -90,18 +89,10 @@ func kioskAuthenticate(r *http.Request) (account.User, error) {
 	return u, nil
 }
 
-func (s *kiosk) now() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.clock
-}
+func (s *kiosk) now() time.Time { return s.clock.Now() }
 
 // wait lets time pass.
-func (s *kiosk) wait(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.clock = s.clock.Add(d)
-}
+func (s *kiosk) wait(d time.Duration) { s.clock.Pass(d) }
 
 // sell adds a product for a cent of USDC.
 func (s *kiosk) sell(id string, edits ...func(*catalog.Product)) catalog.Product {
@@ -144,9 +135,7 @@ func (s *kiosk) send(method, path string, body any, headers ...string) *httptest
 			r.Header.Set(headers[i], headers[i+1])
 		}
 	}
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	return w
+	return webtest.Send(s.handler, r)
 }
 
 func (s *kiosk) access(id string, headers ...string) *httptest.ResponseRecorder {

@@ -1,7 +1,10 @@
 package catalog
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -201,12 +204,19 @@ func (s *Service) unreadable(r *http.Request, request AccessRequest, cause error
 	return got, required
 }
 
-// requester is whom a dynamic price is told to.
+// requester is whom a dynamic price is told to. It goes to the provider and to
+// the store: where addresses are truncated, an alias stands for the client's.
 func (s *Service) requester(r *http.Request, u account.User) string {
 	if u.ID != "" {
 		return "user " + u.ID
 	}
-	return web.ClientOf(s.clientAddr(r))
+	client := web.ClientOf(s.clientAddr(r))
+	if !s.options.Log.TruncateIP {
+		return client
+	}
+	mac := hmac.New(sha256.New, s.options.Payments.Secret)
+	mac.Write([]byte("v402 requester\n" + client))
+	return "client " + hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // maxURL is the longest URL that a challenge names, in bytes; beyond, its query

@@ -93,6 +93,56 @@ var badQueries = [][3]string{
 	{"currency=DOGE", "currency", "INVALID_ENUM"},
 }
 
+// badLogQueries are queries of the access log and its export, with field and code.
+var badLogQueries = [][3]string{
+	{"unpaid_only=true&paid_only=true", "unpaid_only", "INVALID_RANGE"},
+	{"unpaid_only=perhaps", "unpaid_only", "INVALID_TYPE"},
+	{"paid_only=2", "paid_only", "INVALID_TYPE"},
+	{"status=stolen", "status", "INVALID_ENUM"},
+	{"product_id=" + strings.Repeat("x", 101), "product_id", "TOO_LONG"},
+	{"ip_address=10.0.0", "ip_address", "INVALID_ADDRESS"},
+	{"ip_address=example.com", "ip_address", "INVALID_ADDRESS"},
+	{"country_code=USA", "country_code", "INVALID_FORMAT"},
+	{"start_date=yesterday", "start_date", "INVALID_DATE"},
+	{"start_date=2024-02-30", "start_date", "INVALID_DATE"},
+	{"end_date=15/01/2024", "end_date", "INVALID_DATE"},
+	{"start_date=2024-01-16&end_date=2024-01-14", "end_date", "INVALID_RANGE"},
+}
+
+// badDemandQueries are queries of unpaid requests and their export, with field
+// and code.
+var badDemandQueries = [][3]string{
+	{"hours=0", "hours", "INVALID_RANGE"},
+	{"hours=169", "hours", "INVALID_RANGE"},
+	{"hours=-1", "hours", "INVALID_RANGE"},
+	{"hours=1.5", "hours", "INVALID_TYPE"},
+	{"min_requests=0", "min_requests", "INVALID_RANGE"},
+	{"min_requests=many", "min_requests", "INVALID_TYPE"},
+	{"product_id=" + strings.Repeat("x", 101), "product_id", "TOO_LONG"},
+}
+
+// badLists are queries of what providers look at, with field and code.
+func badLists() (list []bad) {
+	for path, queries := range map[string][][3]string{
+		"/providers/access-logs": badLogQueries, "/providers/access-logs/export.csv": badLogQueries,
+		"/providers/unpaid-requests": badDemandQueries, "/providers/unpaid-requests/export.csv": badDemandQueries,
+		"/providers/products/export.csv": {{"status=sold", "status", "INVALID_ENUM"}, {"sort_order=up", "sort_order", "INVALID_ENUM"}},
+		"/providers/payments/export.csv": {
+			{"status=paid", "status", "INVALID_ENUM"}, {"min_amount=1e3", "min_amount", "INVALID_FORMAT"}, {"chain=narnia", "chain", "INVALID_ENUM"},
+			{"end_date=soon", "end_date", "INVALID_DATE"},
+		},
+	} {
+		for _, q := range queries {
+			list = append(list, bad{"ann", "GET", path + "?" + q[0], "", q[1], q[2]})
+		}
+	}
+	for _, path := range []string{"/providers/access-logs", "/providers/unpaid-requests"} {
+		list = append(list, bad{"ann", "GET", path + "?size=501", "", "size", "INVALID_RANGE"}, bad{"ann", "GET", path + "?page=0", "", "page", "INVALID_RANGE"},
+			bad{"ann", "GET", path + "?page=x", "", "page", "INVALID_TYPE"})
+	}
+	return append(list, bad{"ann", "GET", "/providers/unpaid-requests?page=21&size=500", "", "page", "INVALID_RANGE"})
+}
+
 // badInputs are all requests that are refused; id is a draft of ann's.
 func badInputs(id string) []bad {
 	list := []bad{
@@ -124,6 +174,7 @@ func badInputs(id string) []bad {
 		{"", "GET", "/clients/trending?limit=51", "", "limit", "INVALID_RANGE"},
 		{"", "GET", "/clients/categories?include_count=2", "", "include_count", "INVALID_TYPE"},
 	}
+	list = append(list, badLists()...)
 	for _, q := range badQueries {
 		list = append(list, bad{"", "GET", "/clients/discover?" + q[0], "", q[1], q[2]})
 	}

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,11 +18,8 @@ import (
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
-	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store/memory"
-	"github.com/v402/v402/store/postgres"
-	"github.com/v402/v402/store/sqlite"
 	"github.com/v402/v402/x402"
 )
 
@@ -73,27 +69,7 @@ func openDesk(t testing.TB, s catalog.Store, edits ...func(*catalog.Config)) *de
 
 // onEachStore runs a test over each kind of store.
 func onEachStore(t *testing.T, test func(t *testing.T, d *desk)) {
-	t.Parallel()
-	for name, open := range map[string]func(t *testing.T) catalog.Store{
-		"memory": func(*testing.T) catalog.Store { return memory.New() },
-		"sqlite": func(t *testing.T) catalog.Store {
-			s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"))
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, s.Close()) })
-			return s
-		},
-		"postgres": func(t *testing.T) catalog.Store {
-			s, err := postgres.Open(t.Context(), pgtest.Database(t))
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, s.Close()) })
-			return s
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, openDesk(t, open(t)))
-		})
-	}
+	webtest.OverEachStore(t, func(t *testing.T, s catalog.Store) { test(t, openDesk(t, s)) })
 }
 
 func (d *desk) get(path string, headers ...string) *httptest.ResponseRecorder {
@@ -102,9 +78,7 @@ func (d *desk) get(path string, headers ...string) *httptest.ResponseRecorder {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	w := httptest.NewRecorder()
-	d.handler.ServeHTTP(w, r)
-	return w
+	return webtest.Send(d.handler, r)
 }
 
 // read reads a success.
@@ -387,6 +361,56 @@ func TestListsAreExportedWhole(t *testing.T) {
 			"2024-01-15T13:30:00Z", "2024-01-15T13:30:00Z", "",
 		}, rows[1])
 	})
+}
+
+func TestNoCellOfAnExportIsAFormula(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, memory.New())
+	const formula = `=HYPERLINK("https://evil.example","x")`
+	p := d.sell("p", formula, "7", "ETH", func(p *catalog.Product) { p.Category, p.Tags = "+1", []string{"@SUM(A1)"} })
+	d.service.Record(p, catalog.LogEntry{Status: catalog.LogRequested, UserAgent: formula, Payer: "-1"}, "10.0.0.1:1")
+	d.service.Record(p, catalog.LogEntry{Status: catalog.LogDenied, UserAgent: "\t=1"}, "10.0.0.2:1")
+	d.clock = d.clock.Add(time.Millisecond)
+	require.NoError(t, d.service.FlushLog(t.Context()))
+	_, _, err := d.store.AddProductPayment(t.Context(), catalog.Payment{
+		ID: "pay-1", ProductID: p.ID, OwnerID: "o1", Method: catalog.MethodTransaction, Status: catalog.PaymentPending, Scheme: p.Scheme, Network: x402.Ethereum,
+		Chain: "ethereum", Currency: "ETH", Payer: "@payer", Payee: "+payee", Amount: p.Price, ExternalReference: formula, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour), UpdatedAt: noon,
+	}, "tester", noon)
+	require.NoError(t, err)
+	for list, rows := range map[string]int{"products": 2, "access-logs": 3, "unpaid-requests": 2, "payments": 2} {
+		table := d.table("/providers/"+list+"/export.csv", list+".csv")
+		require.Len(t, table, rows)
+		for _, row := range table {
+			for _, cell := range row {
+				require.False(t, cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r\n"), "%s: %q", list, cell)
+			}
+		}
+	}
+}
+
+// slowLog is a store that tells when its access log is read.
+type slowLog struct {
+	*memory.Store
+	reading func()
+}
+
+func (l slowLog) LogEntries(ctx context.Context, f catalog.LogFilter, before string, offset, limit int) ([]catalog.LogEntry, error) {
+	l.reading()
+	return l.Store.LogEntries(ctx, f, before, offset, limit)
+}
+
+func TestAnExportIsSentWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	var sent []int
+	d := openDesk(t, slowLog{memory.New(), func() { sent = append(sent, w.Body.Len()) }})
+	d.ask(d.sell("p", "P", "7", "ETH"), "10.0.0.1", 1200, catalog.LogRequested)
+	d.service.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/providers/access-logs/export.csv", nil))
+	require.Equal(t, 200, w.Code)
+	require.Len(t, sent, 3)
+	require.Zero(t, sent[0])
+	require.Greater(t, sent[1], 10_000, "the first rows are out before the next are read")
+	require.Greater(t, sent[2], 2*sent[1]-10_000)
 }
 
 // table reads an answer in CSV.

@@ -66,13 +66,16 @@ type LogConfig struct {
 	// are held in memory: 100 and 10,000 if zero. Of what comes above, a fair
 	// sample is stored and the rest is counted, by the owner of the product.
 	Rate, Burst int
-	// FlushEvery is how long an entry may wait to be stored, and what a process
-	// that is killed loses at most; a second if zero.
+	// FlushEvery is how long an entry waits until it is stored: a process that is
+	// killed loses what it noted since, as long as the store takes entries, and what
+	// was on its way there. While it does not, they wait, up to Burst. A second if
+	// zero.
 	FlushEvery time.Duration
 	// Retention is how long entries are kept; 90 days if zero, for good if
 	// negative.
 	Retention time.Duration
 	// TruncateIP keeps the first 24 bits of an IPv4 address, and 48 of an IPv6 one.
+	// Quotes then have an alias in place of an address, which tells clients apart.
 	TruncateIP bool
 	// Country tells the country of an address in two letters, or nothing. It is
 	// asked before the address is truncated, and not while anybody waits. Nil

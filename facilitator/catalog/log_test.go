@@ -134,6 +134,27 @@ func TestAnAttemptIsStoredWithinTheInterval(t *testing.T) {
 	})
 }
 
+func TestAProcessThatIsKilledLosesNoMoreThanTheLastInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := new(logbook)
+		s := book(t, l, catalog.LogConfig{Rate: 10_000, FlushEvery: time.Second})
+		defer running(t, s)()
+		synctest.Wait()
+		began := time.Now()
+		const step = 30 * time.Millisecond
+		for n := range 200 {
+			asked(s, 40)
+			time.Sleep(step)
+			synctest.Wait()
+			entries, left := l.stored() // what is there if it is killed now
+			whole := int((time.Since(began) - time.Second) / step)
+			require.GreaterOrEqual(t, len(entries), 40*max(0, whole), "after %d steps", n)
+			require.Zero(t, left)
+		}
+	})
+}
+
 func TestManyAttemptsAreStoredAtOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

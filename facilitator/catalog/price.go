@@ -14,7 +14,7 @@ import (
 // PriceRequest asks for the price of a dynamic product.
 type PriceRequest struct {
 	Product   Product
-	Requester string       // the user, or the address of the client
+	Requester string       // the user, or the address of the client, or an alias of it where [LogConfig] truncates addresses
 	Resource  string       // path and query of the request
 	User      account.User // zero if nobody knows
 }

@@ -71,6 +71,29 @@ func TestAPriceIsForWhoAskedAndForWhatWasAsked(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.access("quote?size=1", header, value).Code)
 }
 
+func TestWhereAddressesAreTruncatedAQuoteHasAnAliasInPlaceOfOne(t *testing.T) {
+	t.Parallel()
+	var told []string
+	s := openKiosk(t, func(c *catalog.Config) {
+		c.Log.TruncateIP = true
+		c.ClientAddr = func(r *http.Request) string { return r.Header.Get("X-From") }
+		c.Payments.Price = func(_ context.Context, r catalog.PriceRequest) (x402.Amount, error) {
+			told = append(told, r.Requester)
+			return x402.NewAmount(5), nil
+		}
+	})
+	s.sell("quote", func(p *catalog.Product) { p.Scheme = catalog.SchemeDynamic })
+	for _, from := range []string{"192.0.2.7:1", "192.0.2.7:2", "192.0.2.8:1"} {
+		s.access("quote", "X-From", from)
+	}
+	require.Len(t, told, 3)
+	require.Equal(t, told[0], told[1])
+	require.NotEqual(t, told[0], told[2])
+	for _, requester := range told {
+		require.NotContains(t, requester, "192.0.2")
+	}
+}
+
 func TestAPriceOfNothingOpensTheProduct(t *testing.T) {
 	t.Parallel()
 	var price atomic.Uint64

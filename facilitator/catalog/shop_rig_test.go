@@ -1,14 +1,12 @@
 package catalog_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,12 +17,8 @@ import (
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
-	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store"
-	"github.com/v402/v402/store/memory"
-	"github.com/v402/v402/store/postgres"
-	"github.com/v402/v402/store/sqlite"
 )
 
 // shelves is a whole store.
@@ -48,31 +42,17 @@ func (b *backend) HasBought(_ context.Context, productID string, buyers []string
 }
 
 // backends open an empty store of each kind.
-var backends = map[string]func(t testing.TB) *backend{
-	"memory": func(testing.TB) *backend { return &backend{shelves: memory.New()} },
-	"sqlite": func(t testing.TB) *backend {
-		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return &backend{shelves: s}
-	},
-	"postgres": func(t testing.TB) *backend {
-		s, err := postgres.Open(t.Context(), pgtest.Database(t))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return &backend{shelves: s}
-	},
-}
+var backends = func() map[string]func(t testing.TB) *backend {
+	all := map[string]func(t testing.TB) *backend{}
+	for name, open := range webtest.Stores[shelves]() {
+		all[name] = func(t testing.TB) *backend { return &backend{shelves: open(t)} }
+	}
+	return all
+}()
 
 // overEachStore runs a test over each kind of store.
 func overEachStore(t *testing.T, test func(t *testing.T, s *shop)) {
-	t.Parallel()
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, newShop(t, open(t)))
-		})
-	}
+	webtest.OverEachStore(t, func(t *testing.T, s shelves) { test(t, newShop(t, &backend{shelves: s})) })
 }
 
 // The users of a shop, by their token.
@@ -107,17 +87,15 @@ type shop struct {
 	store   *backend
 	service *catalog.Service
 	handler http.Handler
-	log     *lines
-
-	mu  sync.Mutex
-	now time.Time
+	log     *webtest.Log
+	time    *webtest.Clock
 }
 
 // newShop is one whose answers are checked against openapi.yaml.
 func newShop(t testing.TB, b *backend, edits ...func(*catalog.Config)) *shop {
 	t.Helper()
 	b.buyers = map[string][]string{}
-	s := &shop{t: t, store: b, log: new(lines), now: opening}
+	s := &shop{t: t, store: b, log: new(webtest.Log), time: webtest.NewClock(opening)}
 	c := catalog.Config{
 		Store: b, Authenticate: authenticate, Now: s.clock, Logger: slog.New(slog.NewTextHandler(s.log, nil)),
 		Providers: func(context.Context, []string) (map[string]catalog.Provider, error) {
@@ -134,18 +112,10 @@ func newShop(t testing.TB, b *backend, edits ...func(*catalog.Config)) *shop {
 	return s
 }
 
-func (s *shop) clock() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
+func (s *shop) clock() time.Time { return s.time.Now() }
 
 // pass lets time go by.
-func (s *shop) pass(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now = s.now.Add(d)
-}
+func (s *shop) pass(d time.Duration) { s.time.Pass(d) }
 
 // bought makes buyers have bought a product.
 func (s *shop) bought(product string, buyers ...string) {
@@ -156,14 +126,11 @@ func (s *shop) bought(product string, buyers ...string) {
 
 // do sends a request of a user; who is empty for nobody.
 func (s *shop) do(who, method, path, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
+	r := webtest.Request(method, path, body)
 	if who != "" {
 		r.Header.Set("Authorization", "Bearer "+who)
 	}
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	return w
+	return webtest.Send(s.handler, r)
 }
 
 // want requires a status and returns the body.
@@ -266,24 +233,6 @@ func (s *shop) events() (types []string) {
 		types = append(types, e.Type)
 	}
 	return types
-}
-
-// lines is a log.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func read(t testing.TB, name string) string {

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,23 +14,11 @@ import (
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
-	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/internal/webtest"
-	"github.com/v402/v402/store/memory"
-	"github.com/v402/v402/store/postgres"
 )
 
 // backends open an empty store of each kind.
-var backends = map[string]func(t *testing.T) backend{
-	"memory": func(*testing.T) backend { return memory.New() },
-	"sqlite": func(t *testing.T) backend { return openSQLite(t, filepath.Join(t.TempDir(), "v402.db")) },
-	"postgres": func(t *testing.T) backend {
-		s, err := postgres.Open(t.Context(), pgtest.Database(t))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
-	},
-}
+var backends = webtest.Stores[backend]()
 
 // today is when requests are made: in the middle of a second.
 var today = time.Date(2024, 1, 20, 12, 0, 0, 345678000, time.UTC)
@@ -63,13 +49,12 @@ func authenticate(r *http.Request) (account.User, error) {
 type api struct {
 	*rig
 	handler http.Handler
-	mu      sync.Mutex
-	now     time.Time
+	time    *webtest.Clock
 }
 
 func newAPI(t *testing.T, s backend, edits ...func(*webhook.Config)) *api {
 	t.Helper()
-	a := &api{now: today}
+	a := &api{time: webtest.NewClock(today)}
 	edits = append([]func(*webhook.Config){func(c *webhook.Config) {
 		c.Authenticate, c.Now = authenticate, a.clock
 	}}, edits...)
@@ -78,30 +63,19 @@ func newAPI(t *testing.T, s backend, edits ...func(*webhook.Config)) *api {
 	return a
 }
 
-func (a *api) clock() time.Time {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.now
-}
+func (a *api) clock() time.Time { return a.time.Now() }
 
 // pass lets time go by.
-func (a *api) pass(d time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.now = a.now.Add(d)
-}
+func (a *api) pass(d time.Duration) { a.time.Pass(d) }
 
 // do sends a request, such as "GET /api/v1/providers/webhooks", as a user.
 func (a *api) do(as, what, body string) *httptest.ResponseRecorder {
 	method, path, _ := strings.Cut(what, " ")
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
+	r := webtest.Request(method, path, body)
 	if as != "" {
 		r.Header.Set("Authorization", "Bearer "+as)
 	}
-	w := httptest.NewRecorder()
-	a.handler.ServeHTTP(w, r)
-	return w
+	return webtest.Send(a.handler, r)
 }
 
 const base = "/api/v1/providers/webhooks"

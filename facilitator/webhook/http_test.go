@@ -13,19 +13,14 @@ import (
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
+	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/memory"
 )
 
 // overEachStore runs a test over each kind of store.
 func overEachStore(t *testing.T, test func(t *testing.T, a *api)) {
-	t.Parallel()
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, newAPI(t, open(t)))
-		})
-	}
+	webtest.OverEachStore(t, func(t *testing.T, s backend) { test(t, newAPI(t, s)) })
 }
 
 func TestAWebhookIsRegisteredReadChangedAndDeleted(t *testing.T) {

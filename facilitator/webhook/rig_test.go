@@ -17,6 +17,7 @@ import (
 
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/webhook"
+	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/memory"
 	"github.com/v402/v402/x402"
@@ -142,7 +143,7 @@ type rig struct {
 	t     testing.TB
 	store backend
 	net   *network
-	log   *lines
+	log   *webtest.Log
 }
 
 // newRig is one that tells owners, on a store in memory.
@@ -153,7 +154,7 @@ func newRig(t testing.TB, edits ...func(*webhook.Config)) *rig {
 
 func rigOn(t testing.TB, s backend, edits ...func(*webhook.Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, store: s, net: newNetwork(), log: new(lines)}
+	r := &rig{t: t, store: s, net: newNetwork(), log: new(webtest.Log)}
 	c := webhook.Config{
 		Store: s, Audiences: []webhook.Audience{webhook.OwnerIn("owner_id")}, EncryptionKey: bytes.Repeat([]byte{7}, 32),
 		Transport: r.net, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
@@ -203,22 +204,4 @@ func (r *rig) endpoint(id string) webhook.Endpoint {
 	e, err := r.store.Webhook(context.Background(), id)
 	require.NoError(r.t, err)
 	return e
-}
-
-// lines is a log.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -1,4 +1,5 @@
-// Package webtest holds HTTP APIs to their OpenAPI specifications, in tests.
+// Package webtest is what tests of HTTP APIs share: stores, a clock, a log and
+// requests, and a handler that holds an API to its OpenAPI specification.
 package webtest
 
 import (

@@ -24,11 +24,13 @@ type PaymentStore interface {
 // TestPayments shows that open returns empty stores that keep payments and grants
 // as [catalog.PaymentStore] promises, on so many replicas as are asked for.
 func TestPayments(t *testing.T, open func(t *testing.T, replicas int) []PaymentStore) {
-	purchasePromises.run(t, func(t *testing.T) purchaseStore {
+	whole := func(t *testing.T) purchaseStore {
 		s, ok := open(t, 1)[0].(purchaseStore)
 		require.True(t, ok, "the store keeps products too")
 		return s
-	})
+	}
+	purchasePromises.run(t, whole)
+	insightPromises.run(t, whole)
 	one := func(t *testing.T) PaymentStore { return open(t, 1)[0] }
 	paymentPromises.run(t, one)
 	proofPromises.run(t, one)
@@ -621,4 +623,5 @@ var purchasePromises = promises[purchaseStore]{
 type purchaseStore interface {
 	PaymentStore
 	catalog.ProductStore
+	catalog.InsightStore
 }
