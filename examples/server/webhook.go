@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
+	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/store"
 )
 
@@ -31,7 +33,7 @@ func openWebhooks(c config, dev bool, to hearers, accounts *account.Service, lim
 	}
 	p, err = webhook.New(webhook.Config{
 		Store: s, EncryptionKey: key, AllowLocalhost: dev, Authenticate: accounts.Authenticate, Limits: limits, Logger: log,
-		Consumers: to.consumers, Directories: to.directories,
+		Consumers: to.consumers, Directories: to.directories, EventTypes: slices.Concat(webhook.CatalogEvents, marketplace.Events),
 		Audiences: append([]webhook.Audience{webhook.OwnerIn("owner_id")}, to.audiences...),
 	})
 	return p, served, err
