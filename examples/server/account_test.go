@@ -20,22 +20,50 @@ func TestWalletsSignForThePublicHost(t *testing.T) {
 	signer, err := evm.ParseSigner(p.key)
 	require.NoError(t, err)
 	register := func(host, nonce string) int {
-		const path = "/api/v1/auth/register"
-		r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+path, strings.NewReader("{}"))
-		require.NoError(t, err)
-		stamp := strconv.FormatInt(time.Now().Unix(), 10)
-		r.Header.Set(account.HeaderPublicKey, signer.Address().String())
-		r.Header.Set(account.HeaderTimestamp, stamp)
-		r.Header.Set(account.HeaderNonce, nonce)
-		text := account.SigningText("POST", host+path, []byte("{}"), stamp, nonce)
-		r.Header.Set(account.HeaderSignature, signer.SignMessage([]byte(text)).String())
-		answer, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		defer answer.Body.Close()
+		answer := p.sendSigned(t, signer, "POST", host, "/api/v1/auth/register", "{}", nonce)
+		require.NoError(t, answer.Body.Close())
 		return answer.StatusCode
 	}
 	require.Equal(t, 401, register("", "nonce-number-1"))
 	require.Equal(t, 201, register("shop.example", "nonce-number-2"))
+	p.stop(t)
+}
+
+// sendSigned sends what a wallet has signed for a host.
+func (p *process) sendSigned(t *testing.T, signer *evm.Signer, method, host, path, body, nonce string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, p.url+path, strings.NewReader(body))
+	require.NoError(t, err)
+	stamp := strconv.FormatInt(time.Now().Unix(), 10)
+	r.Header.Set(account.HeaderPublicKey, signer.Address().String())
+	r.Header.Set(account.HeaderTimestamp, stamp)
+	r.Header.Set(account.HeaderNonce, nonce)
+	text := account.SigningText(method, host+path, []byte(body), stamp, nonce)
+	r.Header.Set(account.HeaderSignature, signer.SignMessage([]byte(text)).String())
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	return answer
+}
+
+func TestClientsBehindATrustedProxyAreLimitedEachByItself(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-store", "memory:", "-trusted-proxies", "127.0.0.1, 10.0.0.0/8")
+	left := func(forwarded string) string {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/api/v1/auth/register", strings.NewReader(`{"role":"king"}`))
+		require.NoError(t, err)
+		r.Header.Set("X-Forwarded-For", forwarded)
+		answer, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer.Header.Get("X-RateLimit-Remaining")
+	}
+	require.Equal(t, "19", left("203.0.113.1"))
+	require.Equal(t, "18", left("203.0.113.1, 10.1.2.3"))
+	require.Equal(t, "17", left("198.51.100.9, 203.0.113.1"), "what the client says of others is not believed")
+	require.Equal(t, "19", left("203.0.113.2"))
+	require.Equal(t, "19", left("2001:db8::1"))
+	require.Equal(t, "18", left("2001:db8::2"))
+	require.Equal(t, "19", left("nonsense"), "the proxy itself")
 	p.stop(t)
 }
 

@@ -21,7 +21,7 @@ import (
 func openCatalog(c config, dev bool, f x402.Facilitator, chains []facilitator.Chain, accounts *account.Service, limits *account.Limits, s catalog.Store, log *slog.Logger) (*catalog.Service, error) {
 	config := catalog.Config{
 		Store: s, Authenticate: accounts.Authenticate, Providers: providersOf(accounts), Facilitator: f, Limits: limits, Logger: log,
-		Payments: catalog.PaymentConfig{Secret: c.catalogKey, PublicURL: c.publicURL, Payer: payerOf(accounts), AllowLoopback: dev},
+		Payments: catalog.PaymentConfig{Secret: c.catalogKey, PublicURL: c.publicURL, Buyer: accounts.Caller, AllowLoopback: dev},
 	}
 	if config.Payments.Secret == nil && dev {
 		config.Payments.Secret = bytes.Repeat([]byte("dev!"), keySize/4)
@@ -47,17 +47,6 @@ func providersOf(accounts *account.Service) func(context.Context, []string) (map
 			list[id] = catalog.Provider{ID: id, Name: u.Name, Website: u.Website, Verified: u.Verified}
 		}
 		return list, nil
-	}
-}
-
-// payerOf tells which wallet has signed a request, whether or not it is that of a
-// user: who paid reads again by that.
-func payerOf(accounts *account.Service) func(*http.Request) (string, error) {
-	return func(r *http.Request) (string, error) {
-		if r.Header.Get(account.HeaderSignature) == "" && r.Header.Get("X-Signature") == "" {
-			return "", nil
-		}
-		return accounts.VerifySigned(r)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/v402/v402/x402/evm"
 )
 
 func TestAnArticleIsFoundBoughtAndReadAlsoAfterARestart(t *testing.T) {
@@ -28,6 +30,28 @@ func TestAnArticleIsFoundBoughtAndReadAlsoAfterARestart(t *testing.T) {
 	require.Equal(t, id, second.find(t, "poem"), "it is there once")
 	require.Contains(t, second.readArticle(t, id), "A request came")
 	second.stop(t)
+}
+
+func TestWhoPaidReadsAgainByASignatureOfTheWalletAlone(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-store", "memory:")
+	signer, err := evm.ParseSigner(p.key)
+	require.NoError(t, err)
+	path := "/api/v1/clients/access/" + p.find(t, "poem")
+	read := func(nonce string) int {
+		answer := p.sendSigned(t, signer, "GET", "", path, "", nonce)
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	require.Equal(t, 402, read("nonce-number-0"), "a signature pays nothing")
+	p.buy(t, path)
+	require.Equal(t, 200, read("nonce-number-1"), "of nobody who is known")
+	require.Equal(t, 401, read("nonce-number-1"), "once")
+	answer := p.sendSigned(t, signer, "POST", "", "/api/v1/auth/register", "{}", "nonce-number-2")
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, 201, answer.StatusCode)
+	require.Equal(t, 200, read("nonce-number-3"), "of a user")
+	p.stop(t)
 }
 
 // find looks for the only product with a word.

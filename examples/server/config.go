@@ -21,6 +21,7 @@ type config struct {
 	keys          []string      // of the relayers
 	payTo         string
 	publicURL     string
+	proxies       proxies
 	devChainAddr  string
 	allowPayTo    []string
 	token         string
@@ -46,7 +47,7 @@ type chainConfig struct {
 // readConfig reads the command line, over what getenv says.
 func readConfig(args []string, getenv func(string) string, usage io.Writer) (config, error) {
 	var c config
-	var evm, keys, allow, maxFee, registryKey, webhookKey, catalogKey, licenceKey string
+	var evm, keys, allow, maxFee, registryKey, webhookKey, catalogKey, licenceKey, trusted string
 	f := flag.NewFlagSet("server", flag.ContinueOnError)
 	f.SetOutput(usage)
 	text := func(to *string, name, variable, value, help string) {
@@ -61,6 +62,7 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 	text(&keys, "evm-keys", "V402_EVM_KEYS", "", "comma list of relayer private keys, hex")
 	text(&c.payTo, "pay-to", "V402_PAY_TO", "", "address that the demo routes are paid to; without it there are none, but in dev mode")
 	text(&c.publicURL, "public-url", "V402_PUBLIC_URL", "", "URL that clients see; default from the request")
+	text(&trusted, "trusted-proxies", "V402_TRUSTED_PROXIES", "", "comma list of addresses and networks of proxies whose X-Forwarded-For is believed")
 	text(&c.devChainAddr, "dev-chain-addr", "V402_DEV_CHAIN_ADDR", "127.0.0.1:8545", "JSON-RPC of the dev chain; a free port if it is taken")
 	text(&allow, "allow-pay-to", "V402_ALLOW_PAY_TO", "", "comma list of the only recipients to settle for")
 	text(&c.token, "token", "V402_TOKEN", "", "bearer token that POST /verify and POST /settle ask for")
@@ -80,6 +82,9 @@ func readConfig(args []string, getenv func(string) string, usage io.Writer) (con
 	}
 	var err error
 	if c.chains, err = parseChains(evm); err != nil {
+		return config{}, err
+	}
+	if c.proxies, err = parseProxies(trusted); err != nil {
 		return config{}, err
 	}
 	if maxFee != "" {

@@ -120,7 +120,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		mux.Handle(libraryPath, shelves)
 	}
 	welcome(out, c, dev, room, market, url)
-	return serve(ctx, listener, mux, append(rooms.runs, service.Run)...)
+	return serve(ctx, listener, c.proxies.showClients(mux), append(rooms.runs, service.Run)...)
 }
 
 func newFacilitatorConfig(c config, chains []facilitator.Chain, store backend, log *slog.Logger) facilitator.Config {

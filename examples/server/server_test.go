@@ -259,20 +259,21 @@ func TestTheServerEndsWhatItBeganBeforeItStops(t *testing.T) {
 func TestAConfigThatCannotWorkIsRefusedInWords(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"dev mode does not listen on 0.0.0.0:4020":  {"-addr", "0.0.0.0:4020"},
-		"dev mode does not listen on :4020":         {"-addr", ":4020"},
-		"V402_EVM needs V402_EVM_KEYS":              {"-evm", "eip155:8453=http://127.0.0.1:1"},
-		"V402_EVM_KEYS without V402_EVM":            {"-evm-keys", "0x01"},
-		"is not CAIP2=RPCURL":                       {"-evm", "http://127.0.0.1:1"},
-		"is neither a CAIP-2 network":               {"-evm", "mainnet=http://127.0.0.1:1"},
-		"is not memory:, sqlite:PATH or postgres":   {"-store", "mysql://x"},
-		"flag provided but not defined":             {"-port", "1"},
-		`"0.5" is not a whole number of wei`:        {"-max-fee-per-gas", "0.5"},
-		`unexpected argument "serve"`:               {"serve"},
-		"does not answer":                           {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"},
-		"V402_REGISTRY_KEY is not 32 bytes":         {"-registry-key", "c0ffee"},
-		"V402_WEBHOOK_KEY is not 32 bytes":          {"-webhook-key", "c0ffee"},
-		"relayer key 1: it is not 32 bytes in hexa": {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "secret"},
+		"dev mode does not listen on 0.0.0.0:4020":   {"-addr", "0.0.0.0:4020"},
+		"dev mode does not listen on :4020":          {"-addr", ":4020"},
+		"V402_EVM needs V402_EVM_KEYS":               {"-evm", "eip155:8453=http://127.0.0.1:1"},
+		"V402_EVM_KEYS without V402_EVM":             {"-evm-keys", "0x01"},
+		"is not CAIP2=RPCURL":                        {"-evm", "http://127.0.0.1:1"},
+		"is neither a CAIP-2 network":                {"-evm", "mainnet=http://127.0.0.1:1"},
+		"is not memory:, sqlite:PATH or postgres":    {"-store", "mysql://x"},
+		"flag provided but not defined":              {"-port", "1"},
+		`"0.5" is not a whole number of wei`:         {"-max-fee-per-gas", "0.5"},
+		`"10.0.0.0/64" is no address and no network`: {"-trusted-proxies", "127.0.0.1,10.0.0.0/64"},
+		`unexpected argument "serve"`:                {"serve"},
+		"does not answer":                            {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"},
+		"V402_REGISTRY_KEY is not 32 bytes":          {"-registry-key", "c0ffee"},
+		"V402_WEBHOOK_KEY is not 32 bytes":           {"-webhook-key", "c0ffee"},
+		"relayer key 1: it is not 32 bytes in hexa":  {"-store", "memory:", "-evm", "eip155:8453=http://127.0.0.1:1", "-evm-keys", "secret"},
 	} {
 		cmd := command(t, args...)
 		cmd.Dir = t.TempDir()

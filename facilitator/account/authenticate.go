@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/v402/v402/store"
 )
 
 // seenEvery is how exact LastSeenAt and LastUsedAt are: a request writes them
@@ -25,12 +28,7 @@ const seenEvery = 5 * time.Minute
 // are not active [ErrSuspended], [ErrBanned] or [ErrPending].
 func (s *Service) Authenticate(r *http.Request) (User, error) {
 	token := bearer(r.Header)
-	key := token
-	for _, name := range []string{"X-Api-Key", "X-V402-Api-Key"} {
-		if given := r.Header.Get(name); given != "" {
-			key = given
-		}
-	}
+	key := keyOf(r.Header)
 	named := r.Header.Get(HeaderPublicKey)
 	switch {
 	case strings.HasPrefix(key, keyPrefix):
@@ -50,6 +48,31 @@ func (s *Service) Authenticate(r *http.Request) (User, error) {
 		return s.admit(s.store.UserByPublicKey(r.Context(), publicKey))
 	}
 	return User{}, ErrInvalidCredentials
+}
+
+// Caller returns who sends r as [Service.Authenticate] does, and the public key of
+// the wallet that signed it, if one did: whether or not it is a user's. If it is
+// nobody's and there is no API key, u is zero.
+func (s *Service) Caller(r *http.Request) (u User, signer string, err error) {
+	if signatureHeader(r.Header) == "" {
+		u, err = s.Authenticate(r)
+		return u, "", err
+	}
+	if signer, err = s.VerifySigned(r); err != nil {
+		return User{}, "", err
+	}
+	if key := keyOf(r.Header); strings.HasPrefix(key, keyPrefix) {
+		u, err = s.AuthenticateKey(r.Context(), key)
+		return u, signer, err
+	}
+	u, err = s.store.UserByPublicKey(r.Context(), signer)
+	if errors.Is(err, store.ErrNotFound) {
+		return User{}, signer, nil
+	}
+	if u, err = s.admit(u, err); err == nil {
+		s.seen(r.Context(), u.ID, "", u.LastSeenAt)
+	}
+	return u, signer, err
 }
 
 // AuthenticateKey returns the active user who has an API key: one indexed read.
@@ -141,4 +164,15 @@ func bearer(h http.Header) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
+}
+
+// keyOf is what may be an API key: in a header of its own, or else the token.
+func keyOf(h http.Header) string {
+	key := bearer(h)
+	for _, name := range []string{"X-Api-Key", "X-V402-Api-Key"} {
+		if given := h.Get(name); given != "" {
+			key = given
+		}
+	}
+	return key
 }

@@ -53,6 +53,38 @@ func TestAWalletRegistersAndSignsIn(t *testing.T) {
 	})
 }
 
+func TestACallerIsAUserAWalletOrBothByOneSignature(t *testing.T) {
+	overEachStore(t, func(t *testing.T, a *api) {
+		w := a.wallet()
+		signer := strings.ToLower(w.Address().String())
+		_, _, err := a.service.Caller(httptest.NewRequest("GET", "/content", nil))
+		require.ErrorIs(t, err, account.ErrUnauthenticated)
+
+		r := w.request("GET", "/content", "")
+		u, by, err := a.service.Caller(r)
+		require.NoError(t, err)
+		require.Equal(t, []string{"", signer}, []string{u.ID, by}, "nobody's wallet")
+		_, by, err = a.service.Caller(r)
+		require.ErrorContains(t, err, "used before")
+		require.Empty(t, by, "a signature is good once")
+
+		key := a.join(`{"role":"end_user"}`)
+		r = w.request("GET", "/content", "")
+		r.Header.Set("X-API-Key", key.key)
+		u, by, err = a.service.Caller(r)
+		require.NoError(t, err)
+		require.Equal(t, []string{key.id, signer}, []string{u.ID, by}, "the payer and a user by key")
+
+		a.want(a.send(w.request("POST", "/api/v1/auth/register", "{}")), 201)
+		u, by, err = a.service.Caller(w.request("GET", "/content", ""))
+		require.NoError(t, err)
+		require.Equal(t, []string{signer, signer}, []string{u.PublicKey, by})
+		a.want(a.admin("PATCH", "/api/v1/admin/users/"+u.ID+"/status", `{"new_status":"suspended"}`), 200)
+		_, _, err = a.service.Caller(w.request("GET", "/content", ""))
+		require.ErrorIs(t, err, account.ErrSuspended)
+	})
+}
+
 func TestASignatureIsForOneRequestOnly(t *testing.T) {
 	overEachStore(t, func(t *testing.T, a *api) {
 		w := a.wallet()

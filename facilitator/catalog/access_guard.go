@@ -51,17 +51,7 @@ func (a *api) guard(w http.ResponseWriter, r *http.Request, productID string, ne
 
 // pass opens a product for a request to a handler, whose every answer counts.
 func (a *api) pass(r *http.Request, productID string) (Access, error) {
-	payer, err := a.payer(r)
-	if err != nil {
-		return Access{}, err
-	}
-	if payer != "" {
-		r = without(r, "Authorization")
-	}
-	u, err := a.authenticate(r)
-	if err == nil && u.ID != "" {
-		err = known(u)
-	}
+	u, payer, err := a.caller(r)
 	if err != nil {
 		return Access{}, err
 	}

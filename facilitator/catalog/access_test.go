@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/facilitator/catalog/content"
 	"github.com/v402/v402/store"
@@ -277,7 +278,10 @@ func TestASettlementThatFailsIsToldAndTheNextPaymentBuys(t *testing.T) {
 func TestAccessAgainTakesATokenAUserOrASignedPayerAndNoPayment(t *testing.T) {
 	t.Parallel()
 	s := openKiosk(t, func(c *catalog.Config) {
-		c.Payments.Payer = func(r *http.Request) (string, error) { return r.Header.Get("X-Proven"), nil }
+		c.Payments.Buyer = func(r *http.Request) (account.User, string, error) {
+			u, err := kioskAuthenticate(r)
+			return u, r.Header.Get("X-Proven"), err
+		}
 	})
 	s.sell("course")
 	s.sell("other")

@@ -57,11 +57,16 @@ func (a *api) authenticate(r *http.Request) (account.User, error) {
 		return account.User{}, nil
 	}
 	u, err := a.options.Authenticate(r)
+	return u, unlessAnonymous(err)
+}
+
+// unlessAnonymous is err, but nil if that says that there are no credentials.
+func unlessAnonymous(err error) error {
 	var refused *Error
 	if errors.As(err, &refused) && refused.Code == v402api.AuthenticationMissing {
-		return account.User{}, nil
+		return nil
 	}
-	return u, err
+	return err
 }
 
 // guarded serves whom admit lets in, as often as class grants to the user.
@@ -71,18 +76,22 @@ func (a *api) guarded(class v402api.Class, admit func(account.User) error, h use
 		if err == nil {
 			err = admit(u)
 		}
-		of := class
-		if err != nil || u.ID == "" { // guessing keys is limited by address
-			of = v402api.Anonymous
-		}
-		if limited := a.web.Admit(w, r, of, u.ID); limited != nil {
-			return limited
-		}
-		if err != nil {
+		if err := a.limit(w, r, class, u, err); err != nil {
 			return err
 		}
 		return h(w, r, u)
 	})
+}
+
+// limit refuses a request of u that comes too soon, and otherwise returns refused.
+func (a *api) limit(w http.ResponseWriter, r *http.Request, class v402api.Class, u account.User, refused error) error {
+	if refused != nil || u.ID == "" { // guessing keys is limited by address
+		class = v402api.Anonymous
+	}
+	if err := a.web.Admit(w, r, class, u.ID); err != nil {
+		return err
+	}
+	return refused
 }
 
 // anyone serves whoever asks; the ID of u is empty if nobody is known.

@@ -34,30 +34,29 @@ type buyerHandler func(w http.ResponseWriter, r *http.Request, u account.User, p
 // buyer serves whoever asks. A request that a wallet has signed is its payer's;
 // an access token is no credential of a user.
 func (a *api) buyer(h buyerHandler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return a.web.Func(func(w http.ResponseWriter, r *http.Request) error {
 		r = withAccessToken(r)
-		payer, err := a.payer(r)
-		if payer != "" || err != nil {
-			r = without(r, "Authorization")
+		u, payer, err := a.caller(r)
+		if err := a.limit(w, r, v402api.Authenticated, u, err); err != nil {
+			return err
 		}
-		a.anyone(func(w http.ResponseWriter, r *http.Request, u account.User) error {
-			if err == nil && u.ID != "" {
-				err = account.Admitted(u)
-			}
-			if err != nil {
-				return err
-			}
-			return h(w, r, u, payer)
-		}).ServeHTTP(w, r)
+		return h(w, r, u, payer)
 	})
 }
 
-// payer is the address that the sender of r has proven to own, if any.
-func (s *Service) payer(r *http.Request) (string, error) {
-	if s.options.Payments.Payer == nil {
-		return "", nil
+// caller returns who sends r, if that is known, and the address that it has
+// proven to own, if any. A signature is good once, so it is looked at once.
+func (a *api) caller(r *http.Request) (u account.User, payer string, err error) {
+	if a.options.Payments.Buyer == nil {
+		u, err = a.authenticate(r)
+	} else {
+		u, payer, err = a.options.Payments.Buyer(r)
+		err = unlessAnonymous(err)
 	}
-	return s.options.Payments.Payer(r)
+	if err == nil && u.ID != "" {
+		err = account.Admitted(u)
+	}
+	return u, payer, err
 }
 
 func without(r *http.Request, header string) *http.Request {

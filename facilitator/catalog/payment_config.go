@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/egress"
 	"github.com/v402/v402/x402"
 )
@@ -44,9 +45,11 @@ type PaymentConfig struct {
 	// QuoteGrace is how long a price that was told can be paid beyond Timeout; 2 min.
 	QuoteGrace time.Duration
 
-	// Payer returns the address that the sender of a request has proven to own by
-	// a signature; empty if it proved none.
-	Payer func(*http.Request) (string, error)
+	// Buyer takes the place of [Config.Authenticate] where content is asked for: it
+	// also returns the address that the sender of a request has proven to own by a
+	// signature, empty if it proved none. The user may be nobody who has proven one.
+	// An account.Service has it as Caller.
+	Buyer func(*http.Request) (u account.User, payer string, err error)
 
 	// Refund pays a refund out and returns the transaction. It may be called again
 	// with the same refund, and must pay once. If nil, refunds stay owed.
