@@ -50,22 +50,24 @@ func (s *Service) Authenticate(r *http.Request) (User, error) {
 	return User{}, ErrInvalidCredentials
 }
 
-// Caller returns who sends r as [Service.Authenticate] does, and the public key of
-// the wallet that signed it, if one did: whether or not it is a user's. If it is
+// Caller returns who sends r as [Service.Authenticate] does, and the address of the
+// wallet that signed it, if one did: whether or not it is a user's. If it is
 // nobody's and there is no API key, u is zero.
 func (s *Service) Caller(r *http.Request) (u User, signer string, err error) {
 	if signatureHeader(r.Header) == "" {
 		u, err = s.Authenticate(r)
 		return u, "", err
 	}
-	if signer, err = s.VerifySigned(r); err != nil {
+	publicKey, err := s.VerifySigned(r)
+	if err != nil {
 		return User{}, "", err
 	}
+	signer = WalletAddress(publicKey)
 	if key := keyOf(r.Header); strings.HasPrefix(key, keyPrefix) {
 		u, err = s.AuthenticateKey(r.Context(), key)
 		return u, signer, err
 	}
-	u, err = s.store.UserByPublicKey(r.Context(), signer)
+	u, err = s.store.UserByPublicKey(r.Context(), publicKey)
 	if errors.Is(err, store.ErrNotFound) {
 		return User{}, signer, nil
 	}
@@ -104,11 +106,15 @@ func (s *Service) authenticateWallet(r *http.Request, token string) (User, error
 	if err != nil {
 		return User{}, err
 	}
-	u, err := s.store.UserByPublicKey(r.Context(), in.publicKey)
+	publicKey, asked, err := s.wallet(in, text)
+	if err != nil {
+		return User{}, err
+	}
+	u, err := s.store.UserByPublicKey(r.Context(), publicKey)
 	if err != nil {
 		return User{}, refusal(err, ErrInvalidCredentials, "look for a wallet")
 	}
-	if err := s.verify(r, in, text); err != nil {
+	if err := s.ask(r, asked, in, text); err != nil {
 		return User{}, err
 	}
 	if err := Admitted(u); err != nil {

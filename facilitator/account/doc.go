@@ -24,7 +24,8 @@
 // A wallet signs each request: [SigningText] says over what. The time of the
 // request may differ from ours by five minutes, and its nonce, which all replicas
 // remember for longer than that, is used once. A contract wallet is asked on its
-// chain (ERC-1271) if Config.Chains has it; Config.Limits bounds how often.
+// chain (ERC-1271) if Config.Chains has it; Config.Limits bounds how often. It is
+// the wallet of its chain only: on another its address may be somebody else's.
 //
 // Set Config.Host where wallets sign in. Then the text names the host; without it
 // a signature for one facilitator could be used, within its time, at another: who
@@ -38,9 +39,10 @@
 //   - Who is suspended or banned is refused everywhere, whatever they show.
 //   - A status changes only as [Status.CanBecome] says, and never back from banned
 //     or deleted. Nobody changes themselves, and only super admins change admins.
-//   - A wallet belongs to one user, who has shown to have it.
+//   - A wallet belongs to one user, who has shown to have it unless
+//     Config.AllowUnsignedPublicKey is set.
 //   - E-mails and names are what users say. They are not unique, so that nobody
 //     learns who is registered, or takes a name before its owner.
-//   - Every change is in the audit log, and an event in the outbox of the store,
-//     saved with the change.
+//   - Every change is in the audit log, and that of a user is an event in the outbox
+//     of the store; both are saved with the change.
 package account

@@ -57,7 +57,7 @@ func FuzzAuthenticate(f *testing.F) {
 
 func FuzzParsePublicKey(f *testing.F) {
 	for _, s := range []string{"0x742d35cc6cf25a8a8c498d0b3045fc22b2b8f7f9", "0X742D35CC6CF25A8A8C498D0B3045FC22B2B8F7F9", "11111111111111111111111111111111",
-		"EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", "", "0x", "l0OI"} {
+		"EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", "eip155:8453:0x742d35cc6cf25a8a8c498d0b3045fc22b2b8f7f9", "base:0x", "", "0x", "l0OI"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -36,10 +36,11 @@ func (a *api) postRegister(w http.ResponseWriter, r *http.Request) error {
 	if err := v402api.Read(r, maxBody, &in); err != nil {
 		return err
 	}
-	if in.PublicKey == "" {
-		in.PublicKey = signer
+	key, ok := ParsePublicKey(in.PublicKey)
+	if in.PublicKey == "" || ok && key == WalletAddress(signer) {
+		in.PublicKey, key = signer, signer
 	}
-	if key, ok := ParsePublicKey(in.PublicKey); ok && key != signer && !a.options.AllowUnsignedPublicKey {
+	if ok && key != signer && !a.options.AllowUnsignedPublicKey {
 		return v402api.Invalid("public_key", v402api.InvalidSignature, "Sign this request with the wallet of public_key, or leave public_key out")
 	}
 	done, err := a.Register(r.Context(), in)

@@ -45,7 +45,7 @@ func SigningText(method, target string, body []byte, timestamp, nonce string) st
 
 // signed is what a request says about its signature.
 type signed struct {
-	publicKey string
+	publicKey string // an EVM address without its chain, if that
 	signature []byte
 	timestamp string
 	at        time.Time
@@ -72,6 +72,9 @@ func readSigned(h http.Header, bearer string) (signed, error) {
 	if in.publicKey, ok = ParsePublicKey(named); !ok {
 		return in, errSignatureForm
 	}
+	if network, address, ok := contractWallet(in.publicKey); ok {
+		in.publicKey, in.chainID = address, strings.TrimPrefix(string(network), "eip155:")
+	}
 	if in.signature, ok = readSignature(in.publicKey, signatureHeader(h)); !ok {
 		return in, errSignatureForm
 	}
@@ -93,8 +96,8 @@ func signatureHeader(h http.Header) string {
 func isNotVisible(c rune) bool { return c <= ' ' || c > '~' }
 
 // VerifySigned checks that a wallet signed r just now, and returns its public
-// key; the signature cannot be used again. It reads the body, which can be read
-// again. Whether the wallet is anybody's is not asked.
+// key, as in [User]; the signature cannot be used again. It reads the body, which
+// can be read again. Whether the wallet is anybody's is not asked.
 func (s *Service) VerifySigned(r *http.Request) (publicKey string, err error) {
 	in, err := readSigned(r.Header, bearer(r.Header))
 	if err != nil {
@@ -104,10 +107,14 @@ func (s *Service) VerifySigned(r *http.Request) (publicKey string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.verify(r, in, text); err != nil {
+	publicKey, asked, err := s.wallet(in, text)
+	if err != nil {
 		return "", err
 	}
-	return in.publicKey, s.useNonce(r.Context(), in)
+	if err := s.ask(r, asked, in, text); err != nil {
+		return "", err
+	}
+	return publicKey, s.useNonce(r.Context(), in)
 }
 
 // text is what is to be signed for r, if it is sent in time.
@@ -122,14 +129,24 @@ func (s *Service) text(r *http.Request, in signed) ([]byte, error) {
 	return []byte(SigningText(r.Method, s.options.Host+target(r), body, in.timestamp, in.nonce)), nil
 }
 
-// verify checks that the wallet has signed text.
-func (s *Service) verify(r *http.Request, in signed, text []byte) error {
+// wallet returns the public key of the wallet that signed text: of a key that did,
+// or else of a contract, whose chain is still to be asked.
+func (s *Service) wallet(in signed, text []byte) (publicKey string, asked Chain, err error) {
 	if keySigned(in.publicKey, text, in.signature) {
-		return nil
+		return in.publicKey, nil, nil
 	}
 	chain, ok := s.walletChain(in)
 	if !ok {
-		return ErrInvalidCredentials
+		return "", nil, ErrInvalidCredentials
+	}
+	return string(chain.Network()) + ":" + in.publicKey, chain, nil
+}
+
+// ask asks a chain, if there is one to be asked, whether a contract wallet signed
+// text.
+func (s *Service) ask(r *http.Request, chain Chain, in signed, text []byte) error {
+	if chain == nil {
+		return nil
 	}
 	if err := s.options.Limits.WalletCheck(r, s.now()); err != nil {
 		return err

@@ -57,13 +57,13 @@ type User struct {
 	ID           string // a UUID, or "admin:NAME" for the holder of a static admin token
 	Role         Role
 	Status       Status
-	StatusReason string // why the status was last changed; for admins
+	StatusReason string // why the status was last changed
 	Username     string
 	Email        string
 	Name         string // shown to buyers
 	Website      string
 	Verified     bool   // an admin has looked: shown to buyers
-	PublicKey    string // of the wallet that signs in: EVM address in lower case, Solana base58, or empty
+	PublicKey    string // of the wallet that signs in: see [ParsePublicKey]; or empty
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	LastSeenAt   time.Time // to a few minutes; zero if never

@@ -8,12 +8,18 @@ import (
 
 	"github.com/mr-tron/base58"
 
+	"github.com/v402/v402/x402"
 	"github.com/v402/v402/x402/evm"
 )
 
-// ParsePublicKey reads what names a wallet: an EVM address, in whatever case, or
-// a Solana public key in base58. It returns the form in which users have it.
+// ParsePublicKey reads what names a wallet: an EVM address, in whatever case, a
+// contract wallet with its chain, such as "eip155:8453:0x…" (CAIP-10), or a Solana
+// public key in base58. It returns the form in which users have it.
 func ParsePublicKey(s string) (publicKey string, ok bool) {
+	if network, address, ok := contractWallet(s); ok {
+		address, ok = ParsePublicKey(address)
+		return string(network) + ":" + address, ok
+	}
 	if strings.HasPrefix(s, "0x") || strings.HasPrefix(s, "0X") {
 		a, err := evm.ParseAddress("0x" + s[2:])
 		return "0x" + hex.EncodeToString(a[:]), err == nil
@@ -22,7 +28,27 @@ func ParsePublicKey(s string) (publicKey string, ok bool) {
 	return s, ok
 }
 
-func isEVM(publicKey string) bool { return strings.HasPrefix(publicKey, "0x") }
+// WalletAddress is the address in a public key of [User]: without the chain that
+// a contract wallet is on.
+func WalletAddress(publicKey string) string {
+	if _, address, ok := contractWallet(publicKey); ok {
+		return address
+	}
+	return publicKey
+}
+
+// contractWallet splits the public key of a contract wallet: another may own the
+// same address on another chain.
+func contractWallet(publicKey string) (n x402.Network, address string, ok bool) {
+	i := strings.LastIndex(publicKey, ":0x")
+	if i < 0 {
+		return "", "", false
+	}
+	n, err := x402.ParseNetwork(publicKey[:i])
+	return n, publicKey[i+1:], err == nil && n.Namespace() == "eip155" && string(n) == publicKey[:i]
+}
+
+func isEVM(publicKey string) bool { return strings.Contains(publicKey, "0x") } // base58 has no zero
 
 // solanaKey reads 32 bytes in base58.
 func solanaKey(s string) (ed25519.PublicKey, bool) {

@@ -215,35 +215,80 @@ func (c *chain) ValidSignature(_ context.Context, _ string, _ [32]byte, signatur
 	return string(signature) == "yes", c.err
 }
 
+// contractRequest is one that is signed for a contract wallet at the address of w.
+func (w wallet) contractRequest(method, path, chainID, signature string) *http.Request {
+	r := w.request(method, path, map[string]string{"POST": "{}"}[method])
+	r.Header.Set("X-V402-Signature", "0x"+hex.EncodeToString([]byte(signature)))
+	r.Header.Set("X-V402-Chain-ID", chainID)
+	return r
+}
+
 func TestAContractWalletIsAskedOnItsChain(t *testing.T) {
 	t.Parallel()
-	base, polygon := &chain{network: x402.Base}, &chain{network: x402.Polygon, err: errors.New("down")}
+	base, polygon := &chain{network: x402.Base}, &chain{network: x402.Polygon}
 	a := newAPI(t, backends["memory"](t), func(c *account.Config) { c.Chains = []account.Chain{base, polygon} })
 	w := a.wallet()
-	request := func(chainID, signature string) *httptest.ResponseRecorder {
-		r := w.request("GET", "/api/v1/clients/profile", "")
-		r.Header.Set("X-V402-Signature", "0x"+hex.EncodeToString([]byte(signature)))
-		r.Header.Set("X-V402-Chain-ID", chainID)
-		return a.send(r)
+	signIn := func(chainID, signature string) *httptest.ResponseRecorder {
+		return a.send(w.contractRequest("GET", "/api/v1/clients/profile", chainID, signature))
 	}
-	a.want(request("8453", "yes"), 401)
+	a.want(signIn("8453", "yes"), 401)
 	require.Zero(t, base.asked, "nobody's wallet is not asked about")
-	a.want(a.send(w.request("POST", "/api/v1/auth/register", `{}`)), 201)
-	a.want(request("8453", "yes"), 200)
-	a.want(request("8453", "no"), 401)
-	a.want(request("1", "yes"), 401)
-	a.want(request("", "yes"), 401)
-	require.Equal(t, 2, base.asked)
-	down := request("137", "yes")
-	a.refused(down, 503, "BLOCKCHAIN_UNAVAILABLE")
-	require.NotContains(t, down.Body.String(), "down")
+	var made struct {
+		User struct {
+			PublicKey string `json:"public_key"`
+		}
+	}
+	a.read(a.send(w.contractRequest("POST", "/api/v1/auth/register", "8453", "yes")), 201, &made)
+	require.Equal(t, "eip155:8453:"+strings.ToLower(w.Address().String()), made.User.PublicKey)
+	a.want(signIn("8453", "yes"), 200)
+	a.want(signIn("8453", "no"), 401)
+	a.want(signIn("1", "yes"), 401)
+	a.want(signIn("", "yes"), 401)
+	require.Equal(t, 3, base.asked)
+	u, signer, err := a.service.Caller(w.contractRequest("GET", "/api/v1/clients/profile", "8453", "yes"))
+	require.NoError(t, err)
+	require.Equal(t, []string{made.User.PublicKey, strings.ToLower(w.Address().String())}, []string{u.PublicKey, signer})
+	require.Equal(t, 4, base.asked)
+	named := w.contractRequest("GET", "/api/v1/clients/profile", "", "yes")
+	named.Header.Set("X-Public-Key", made.User.PublicKey)
+	a.want(a.send(named), 200)
 
-	r := w.request("GET", "/api/v1/clients/profile", "")
-	r.Header.Set("X-V402-Signature", "0x00")
-	r.Header.Set("X-V402-Chain-ID", "137")
-	_, err := a.service.Authenticate(r)
+	a.want(signIn("137", "yes"), 401)
+	require.Zero(t, polygon.asked, "who owns that address there is somebody else")
+	a.want(a.send(w.request("GET", "/api/v1/clients/profile", "")), 401)
+}
+
+func TestAContractWalletMayBeNamedInARegistration(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, backends["memory"](t), func(c *account.Config) {
+		c.Chains = []account.Chain{&chain{network: x402.Base}, &chain{network: x402.Polygon}}
+	})
+	for n, c := range []struct {
+		prefix string
+		status int
+	}{{"eip155:137:", 400}, {"eip155:8453:", 201}, {"", 201}} {
+		w := a.wallet()
+		body := `{"public_key":"` + c.prefix + w.Address().String() + `"}`
+		r := w.request("POST", "/api/v1/auth/register", body)
+		r.Header.Set("X-V402-Signature", "0x"+hex.EncodeToString([]byte("yes")))
+		r.Header.Set("X-V402-Chain-ID", "8453")
+		require.Equal(t, c.status, a.send(r).Code, n)
+	}
+}
+
+func TestAChainThatCannotBeAskedIsSaidSo(t *testing.T) {
+	t.Parallel()
+	base := &chain{network: x402.Base}
+	a := newAPI(t, backends["memory"](t), func(c *account.Config) { c.Chains = []account.Chain{base} })
+	w := a.wallet()
+	a.want(a.send(w.contractRequest("POST", "/api/v1/auth/register", "", "yes")), 201)
+	base.err = errors.New("broken")
+	down := a.send(w.contractRequest("GET", "/api/v1/clients/profile", "", "yes"))
+	a.refused(down, 503, "BLOCKCHAIN_UNAVAILABLE")
+	require.NotContains(t, down.Body.String(), "broken")
+	_, err := a.service.Authenticate(w.contractRequest("GET", "/api/v1/clients/profile", "", "yes"))
 	require.ErrorIs(t, err, account.ErrChainUnavailable)
-	require.ErrorIs(t, err, polygon.err)
+	require.ErrorIs(t, err, base.err)
 }
 
 func TestGarbageMakesUsAskAChainOnlySoOften(t *testing.T) {
@@ -253,23 +298,23 @@ func TestGarbageMakesUsAskAChainOnlySoOften(t *testing.T) {
 		c.Chains = []account.Chain{base}
 		c.Limits = account.NewLimits(account.Rates{Anonymous: -1, WalletChecks: 3})
 	})
-	w := a.wallet()
-	a.want(a.send(w.request("POST", "/api/v1/auth/register", `{}`)), 201)
-	garbage := func() *httptest.ResponseRecorder {
-		r := w.request("GET", "/api/v1/clients/profile", "")
-		r.Header.Set("X-V402-Signature", "0x00")
-		return a.send(r)
+	key, contract := a.wallet(), a.wallet()
+	a.want(a.send(key.request("POST", "/api/v1/auth/register", `{}`)), 201)
+	a.want(a.send(contract.contractRequest("POST", "/api/v1/auth/register", "", "yes")), 201)
+	garbage := func(w wallet) *httptest.ResponseRecorder {
+		return a.send(w.contractRequest("GET", "/api/v1/clients/profile", "", "no"))
 	}
-	for range 3 {
-		a.refused(garbage(), 401, "INVALID_CREDENTIALS")
+	for range 2 {
+		a.refused(garbage(key), 401, "INVALID_CREDENTIALS")
+		a.refused(garbage(contract), 401, "INVALID_CREDENTIALS")
 	}
-	limited := garbage()
+	limited := garbage(contract)
 	a.refused(limited, 429, "RATE_LIMIT_EXCEEDED")
 	require.Equal(t, "20", limited.Header().Get("Retry-After"))
-	require.Equal(t, 3, base.asked)
-	a.want(a.send(w.request("GET", "/api/v1/clients/profile", "")), 200)
+	require.Equal(t, 3, base.asked, "and never about the wallet of a key")
+	a.want(a.send(key.request("GET", "/api/v1/clients/profile", "")), 200)
 	a.pass(20 * time.Second)
-	a.refused(garbage(), 401, "INVALID_CREDENTIALS")
+	a.refused(garbage(contract), 401, "INVALID_CREDENTIALS")
 }
 
 func TestASignatureForAnotherHostIsRefused(t *testing.T) {

@@ -62,7 +62,7 @@ func (s *Service) Review(ctx context.Context, u account.User, productID string, 
 func buyerNames(u account.User) []string {
 	names := []string{u.ID}
 	if u.PublicKey != "" {
-		names = append(names, u.PublicKey)
+		names = append(names, account.WalletAddress(u.PublicKey))
 	}
 	return names
 }
