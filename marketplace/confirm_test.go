@@ -302,6 +302,54 @@ func TestThroughACheckoutContractTheCallMustBeTheQuotes(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestAPaymentIsNotConfirmedForSomebodyElsesQuote(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	r.plain("edut.cheap", func(in *marketplace.OfferInput) { in.Pricing.Amount = x402.NewAmount(1) })
+	r.plain("edut.native", func(in *marketplace.OfferInput) {
+		in.Pricing = marketplace.Pricing{Currency: "ETH", Amount: x402.NewAmount(1_000), Decimals: 18, ChainID: 8453}
+	})
+	thief := signer(t, 7)
+	steal := func(offer string) marketplace.CheckoutQuote { // the thief lets the victim pay, as everybody may
+		b := ask(offer, 1).Buyer
+		b.Wallet, b.PayerWallet = strings.ToLower(thief.Address().String()), roomWallet(1)
+		proof := marketplace.Proof{OfferID: offer, Wallet: b.Wallet, PayerWallet: b.PayerWallet, OrgRootID: b.OrgRootID, ChainID: 8453}
+		q, err := r.Quote(t.Context(), marketplace.QuoteRequest{Buyer: b, OwnershipProof: thief.SignMessage([]byte(marketplace.ProofMessage(proof))).String()})
+		require.NoError(t, err)
+		return q
+	}
+	own := r.quote(roomOffer, 1)
+	payment := r.payment(own)
+	_, err := r.settle(steal("edut.cheap"), payment)
+	refused(t, err, marketplace.CodeTxAlreadyUsed)
+	_, err = r.settle(r.quote("edut.cheap", 1), payment) // made in the victim's name, to waste what it paid
+	refused(t, err, marketplace.CodeTxAlreadyUsed)
+	_, err = r.settle(own, payment)
+	require.NoError(t, err)
+
+	own = r.quote(roomOffer, 1)
+	payment = r.payment(own)
+	payment.Input = nil // as from a wallet that makes its own transfer
+	_, err = r.settle(steal("edut.cheap"), payment)
+	refused(t, err, marketplace.CodePayerMismatch)
+	_, err = r.settle(own, payment)
+	require.NoError(t, err)
+
+	own = r.quote("edut.native", 1)
+	payment = r.payment(own)
+	payment.Transfers, payment.To, payment.Value = nil, roomTreasury, x402.NewAmount(1_000)
+	_, err = r.settle(steal("edut.native"), payment)
+	refused(t, err, marketplace.CodePayerMismatch)
+	_, err = r.settle(own, payment)
+	require.NoError(t, err)
+
+	sponsored := steal("edut.native") // who does mean to pay for another says so
+	payment = r.payment(sponsored)
+	payment.Transfers, payment.To, payment.Value = nil, roomTreasury, x402.NewAmount(1_000)
+	_, err = r.settle(sponsored, payment)
+	require.NoError(t, err)
+}
+
 func TestACallerWhoLeavesDoesNotStopAConfirmation(t *testing.T) {
 	t.Parallel()
 	r := openRoom(t, nil)

@@ -43,8 +43,10 @@
 // A plain payment that comes too late, or that another one has made useless, is
 // refused after it has moved: the treasury has it and must give it back. The
 // treasury must be the marketplace's alone, since every transfer to it in time
-// can pay a quote of whoever sent it. A payment by x402 is checked before it
-// moves; see [Service.ReserveQuote].
+// can pay a quote of whoever sent it. Which of them, the transaction says that a
+// quote gives to sign: nobody can confirm it for another one, see
+// [UnsignedTransaction]. A payment by x402 is checked before it moves; see
+// [Service.ReserveQuote].
 //
 // # Depth
 //

@@ -288,3 +288,22 @@ func TestEntitlementsAreListedInTheStateThatTheyHave(t *testing.T) {
 	_, err = r.Audit(t.Context(), roomAdmin, marketplace.AuditFilter{}, store.Page{Cursor: "x"})
 	require.Equal(t, "cursor", refused(t, err, marketplace.CodeInvalidRequest).Field)
 }
+
+func TestAnEndStaysWithinWhatJSONCanTell(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	r.plain("edut.term", func(in *marketplace.OfferInput) { in.TermSeconds = 3600 })
+	e := r.buy("edut.term", 1)
+	last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	_, err := r.ExtendEntitlement(t.Context(), roomAdmin, e.ID, marketplace.Extension{ExpiresAt: last.Add(time.Second)})
+	refused(t, err, marketplace.CodeInvalidRequest)
+	_, err = r.ExtendEntitlement(t.Context(), roomAdmin, e.ID, marketplace.Extension{ExpiresAt: last})
+	require.NoError(t, err)
+	request := ask("edut.term", 1)
+	request.Renews = e.ID
+	q, err := r.Quote(t.Context(), request)
+	require.NoError(t, err)
+	c, err := r.settle(q, r.payment(q))
+	require.NoError(t, err)
+	require.Equal(t, last, c.Entitlement.ExpiresAt)
+}

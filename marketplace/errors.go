@@ -51,8 +51,9 @@ const (
 	CodeEntitlementState       Code = "entitlement_state"
 	CodeAvailabilityState      Code = "availability_state"
 	CodeSeatLimit              Code = "activation_limit"
-	CodeTxNotFound             Code = "tx_not_found" // retryable
-	CodeTxPending              Code = "tx_pending"   // retryable
+	CodeX402Unavailable        Code = "x402_unavailable" // in native coin, through a checkout contract, or on a chain without a guard
+	CodeTxNotFound             Code = "tx_not_found"     // retryable
+	CodeTxPending              Code = "tx_pending"       // retryable
 	CodeTxFailed               Code = "tx_failed"
 	CodeTxTooEarly             Code = "tx_too_early" // mined before the quote was made
 	CodeAmountMismatch         Code = "amount_mismatch"
@@ -63,6 +64,15 @@ const (
 	CodeContractUnconfigured   Code = "entitlement_contract_unconfigured"
 	CodeLicenceUnconfigured    Code = "licence_key_unconfigured"
 	CodeInternal               Code = "internal_error" // ours to mend
+)
+
+// Codes that only HTTP knows.
+const (
+	codeNotFound         Code = "not_found"
+	codeMethodNotAllowed Code = "method_not_allowed"
+	codeTooLarge         Code = "request_too_large"
+	codeKeyReused        Code = "idempotency_key_reused"
+	codeKeyInUse         Code = "idempotency_key_in_use" // retryable
 )
 
 // statuses are those of HTTP; codes that are not listed are 409.
@@ -77,7 +87,9 @@ var statuses = map[Code]int{
 	CodeIssuerNotFound: http.StatusNotFound, CodeSeatNotFound: http.StatusNotFound,
 	CodeTxFailed: http.StatusUnprocessableEntity, CodeTxTooEarly: http.StatusUnprocessableEntity, CodeAmountMismatch: http.StatusUnprocessableEntity,
 	CodeRecipientMismatch: http.StatusUnprocessableEntity, CodePayerMismatch: http.StatusUnprocessableEntity,
-	CodeRateLimited:      http.StatusTooManyRequests,
+	CodeRateLimited: http.StatusTooManyRequests,
+	codeNotFound:    http.StatusNotFound, codeMethodNotAllowed: http.StatusMethodNotAllowed, codeTooLarge: http.StatusRequestEntityTooLarge,
+	codeKeyReused:        http.StatusUnprocessableEntity,
 	CodeChainUnavailable: http.StatusServiceUnavailable, CodeContractUnconfigured: http.StatusServiceUnavailable,
 	CodeLicenceUnconfigured: http.StatusServiceUnavailable, CodeInternal: http.StatusInternalServerError,
 }
@@ -155,7 +167,7 @@ func refusal(err error, missing *Error, tried string) error {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, ErrCursor):
-		return Invalid("cursor", "cursor is not one that a list returned.")
+		return errCursor()
 	case missing != nil && errors.Is(err, store.ErrNotFound):
 		return missing
 	default:

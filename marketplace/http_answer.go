@@ -1,7 +1,6 @@
 package marketplace
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -13,20 +12,6 @@ import (
 
 	"github.com/v402/v402/internal/web"
 )
-
-// Codes that only HTTP knows, with their statuses.
-const (
-	codeNotFound         Code = "not_found"
-	codeMethodNotAllowed Code = "method_not_allowed"
-	codeTooLarge         Code = "request_too_large"
-	codeKeyReused        Code = "idempotency_key_reused"
-	codeKeyInUse         Code = "idempotency_key_in_use" // retryable
-)
-
-var httpStatuses = map[Code]int{
-	codeNotFound: http.StatusNotFound, codeMethodNotAllowed: http.StatusMethodNotAllowed, codeTooLarge: http.StatusRequestEntityTooLarge,
-	codeKeyReused: http.StatusUnprocessableEntity, codeKeyInUse: http.StatusConflict,
-}
 
 // refusedAnswer is what a refusal looks like. The first two members are those of
 // the first version of the API.
@@ -52,7 +37,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		refused = &Error{Code: CodeInternal, Message: "Something went wrong on our side."}
 	}
 	id := "req_" + ulid.Make().String()
-	status := cmp.Or(httpStatuses[refused.Code], refused.Code.Status())
+	status := refused.Code.Status()
 	if status >= http.StatusInternalServerError && (r.Context().Err() == nil || !errors.Is(err, context.Canceled)) {
 		a.log.ErrorContext(r.Context(), "marketplace: request failed", "correlation_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
 	}

@@ -42,6 +42,13 @@ func badInputs(t testing.TB, d *desk) []bad {
 	at := func(body, name, value string) string { return edited(t, body, name, value) }
 	long := `"` + strings.Repeat("x", 129) + `"`
 	return []bad{
+		{"a cursor of offers that no list gave", "GET /marketplace/offers?cursor=zzz", ``, 400, invalid, "cursor"},
+		{"a cursor of issuers that no list gave", "GET /marketplace/issuers?cursor=zzz", ``, 400, invalid, "cursor"},
+		{"a cursor of entitlements that no list gave", "GET /marketplace/entitlements?cursor=" + offerID, ``, 400, invalid, "cursor"},
+		{"a cursor of quotes that no list gave", "GET /marketplace/checkout/quotes?cursor=cq_", ``, 400, invalid, "cursor"},
+		{"a cursor of approvals that no list gave", "GET /marketplace/offers/" + offerID + "/approvals?cursor=" + sponsor, ``, 400, invalid, "cursor"},
+		{"an ID in place of a wallet", verify, `{"wallet":"ent:8453:` + buyer + `:000001"}`, 400, invalid, "wallet"},
+		{"seats beyond counting", offers, at(offer, "seats", `9007199254740993`), 400, invalid, "seats"},
 		{"nothing", quote, ``, 400, invalid, "wallet"},
 		{"a brace", quote, `{`, 400, invalid, ""},
 		{"a list", quote, `[]`, 400, invalid, ""},

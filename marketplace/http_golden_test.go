@@ -59,9 +59,10 @@ func TestACheckoutIsAnsweredAsDocumented(t *testing.T) {
 			"0000000000000000000000002222222222222222222222222222222222222222" +
 			"000000000000000000000000000000000000000000000000000000001e19b040"
 		begins(t, sample(t, "quote", sampleQuote, q.QuoteID, samplePolicy, q.PolicyHash,
-			`{"to":"0x2222222222222222222222222222222222222222","data":"0xdeadbeef"`, `{"to":"`+strings.ToLower(usdc)+`","data":"`+pays505ToTheTreasury+`"`,
+			`{"to":"0x2222222222222222222222222222222222222222","data":"0xdeadbeef"`, `{"to":"`+strings.ToLower(usdc)+`","data":"`+pays505ToTheTreasury+q.Tx.Data[len(pays505ToTheTreasury):]+`"`,
 		), w.Body.String())
 		require.Regexp(t, `^cq_[0-9A-HJKMNP-TV-Z]{26}$`, q.QuoteID)
+		require.Len(t, q.Tx.Data, len(pays505ToTheTreasury)+64, "the mark of the quote")
 
 		paid := d.paid(q, 0)
 		paid.Hash, paid.Time = sampleHash, time.Date(2026, 2, 17, 7, 44, 29, 0, time.UTC)

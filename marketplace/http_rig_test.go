@@ -280,7 +280,7 @@ func (d *desk) paid(q quoted, n int) x402.Transaction {
 	total, err := x402.ParseAtomic(q.Total)
 	require.NoError(d.t, err)
 	return x402.Transaction{
-		Network: x402.Base, Hash: hash(n), Succeeded: true, From: q.Payer, To: usdc, Block: 100, Time: d.clock(), Confirmations: 1,
+		Network: x402.Base, Hash: hash(n), Succeeded: true, From: q.Payer, To: usdc, Block: 100, Time: d.clock(), Confirmations: 1, Input: decodeHex(d.t, q.Tx.Data),
 		Transfers: []x402.TokenTransfer{{Asset: usdc, From: q.Payer, To: treasury, Amount: total}},
 	}
 }

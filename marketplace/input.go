@@ -35,6 +35,9 @@ const (
 	maxReason  = 500
 )
 
+// maxCount bounds numbers of an offer: what is hashed is exact up to 2^53.
+const maxCount = 1_000_000_000
+
 // DisplayAmount is an amount as the API shows it: with two decimals, or more
 // where it has them. It never rounds.
 func DisplayAmount(a x402.Amount, decimals int) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/v402/v402/store"
@@ -77,10 +78,6 @@ func (s *Service) NewTill(c TillConfig) (*Till, error) {
 	}
 	return &Till{&c, s}, nil
 }
-
-// CodeX402Unavailable is for quotes that a till cannot take: in native coin,
-// through a checkout contract, or on a chain without a guard.
-const CodeX402Unavailable Code = "x402_unavailable"
 
 // settleTimeout bounds what is done for a payment, whatever becomes of its
 // request.
@@ -177,11 +174,20 @@ func (t *Till) Check(ctx context.Context, id string) (CheckoutQuote, error) {
 	case resp.Success:
 		c, err := t.s.ConfirmPaid(ctx, id, PaidQuote{PaymentKey: q.PaymentKey, Transaction: resp.Transaction})
 		return c.Quote, err
-	case resp.ErrorReason.Is(x402.ReasonSettlementPending), resp.ErrorReason.Is(x402.ReasonEVMNonceUsed): // or somebody else submitted it
+	case undecided(resp.ErrorReason):
 		return q, errUnderWay()
 	default:
 		return t.s.ReleaseQuote(ctx, id, q.PaymentKey)
 	}
+}
+
+// undecided reasons do not tell that a payment has failed for good: it is on its
+// way, somebody else has sent it, or the facilitator could not do its work.
+func undecided(r x402.Reason) bool {
+	return r == "" || slices.ContainsFunc([]x402.Reason{
+		x402.ReasonSettlementPending, x402.ReasonDuplicateSettlement, x402.ReasonEVMNonceUsed, x402.ReasonUnexpectedSettle,
+		x402.ReasonUnexpectedVerify, x402.ReasonRelayerUnavailable, x402.ReasonFacilitatorUnreached,
+	}, r.Is)
 }
 
 // How often, and after what time, [Till.Run] looks after payments that broke off.

@@ -52,7 +52,7 @@ func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, e
 		b.next = b.next[1:]
 		if reason, ok := trouble.(x402.Reason); ok {
 			r := x402.SettleResponse{ErrorReason: reason, Network: p.Requirements.Network}
-			if !reason.Is(x402.ReasonSettlementPending) {
+			if reason.Is(x402.ReasonEVMInsufficientFunds) { // for good
 				b.settled[id.String()] = r
 			}
 			return r, nil
@@ -168,7 +168,10 @@ func TestAPaymentThatFailedMakesRoomForAnother(t *testing.T) {
 
 func TestWhileAPaymentIsUnderWayNothingElseHappensToItsQuote(t *testing.T) {
 	t.Parallel()
-	for _, trouble := range []any{x402.ReasonSettlementPending, errors.New("the line is dead")} {
+	for _, trouble := range []any{
+		x402.ReasonSettlementPending, x402.ReasonDuplicateSettlement, x402.ReasonUnexpectedSettle, x402.ReasonRelayerUnavailable,
+		errors.New("the line is dead"),
+	} {
 		c := openCashier(t)
 		q := c.ask()
 		c.bank.next = []any{trouble, trouble, trouble, trouble, trouble, trouble}

@@ -36,7 +36,11 @@ type LineItem struct {
 	Amount x402.Amount `json:"amount_atomic"`
 }
 
-// UnsignedTransaction is what the payer has to sign and send to pay a quote.
+// UnsignedTransaction is what the payer has to sign and send to pay a quote. The
+// last 32 bytes of its data mark the quote, so that the payment cannot be
+// confirmed for another one. A payer who is not the wallet must send them; for
+// the wallet itself any transfer of the total does, which then pays whichever of
+// its quotes is confirmed first.
 type UnsignedTransaction struct {
 	To    string `json:"to"`
 	Data  string `json:"data"`  // "0x" and hexadecimal digits

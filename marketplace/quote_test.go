@@ -45,10 +45,13 @@ func TestTheTransactionOfAQuotePaysIt(t *testing.T) {
 	t.Parallel()
 	r := openRoom(t, nil)
 	q := r.quote(roomOffer, 1)
-	require.Equal(t, marketplace.UnsignedTransaction{
-		To: strings.ToLower(roomUSDC), Value: "0x0",
-		Data: "0xa9059cbb" + strings.Repeat("0", 24) + roomTreasury[2:] + strings.Repeat("0", 56) + "1e0a6e00", // 504,000,000
-	}, q.Transaction)
+	const mark = 64 // digits, which tell this quote from all others
+	data, marked := q.Transaction.Data[:len(q.Transaction.Data)-mark], q.Transaction.Data[len(q.Transaction.Data)-mark:]
+	require.Equal(t, marketplace.UnsignedTransaction{To: strings.ToLower(roomUSDC), Value: "0x0", Data: data + marked}, q.Transaction)
+	require.Equal(t, "0xa9059cbb"+strings.Repeat("0", 24)+roomTreasury[2:]+strings.Repeat("0", 56)+"1e0a6e00", data) // 504,000,000
+	other := r.quote(roomOffer, 1)
+	require.True(t, strings.HasPrefix(other.Transaction.Data, data))
+	require.NotEqual(t, q.Transaction, other.Transaction)
 	r.plain("edut.native", func(in *marketplace.OfferInput) {
 		in.Pricing = marketplace.Pricing{Currency: "ETH", Amount: x402.NewAmount(10_000_000_000_000_000), Decimals: 18, ChainID: 8453}
 	})

@@ -112,6 +112,9 @@ func TestAQuoteIsReservedOnlyIfItsPaymentWillBuySomething(t *testing.T) {
 	refused(t, err, marketplace.CodeMembershipRequired)
 	_, err = r.SetMembership(t.Context(), roomAdmin, roomWallet(1), marketplace.MembershipActive, "")
 	require.NoError(t, err)
+	_, err = r.ReserveQuote(t.Context(), q.ID, x402Payment(q, 1))
+	refused(t, err, marketplace.CodeMembershipActive) // it has the fee
+	q = r.quote(roomOffer, 1)
 	two := r.quote(roomOffer, 1)
 	_, err = r.ReserveQuote(t.Context(), q.ID, x402Payment(q, 1))
 	require.NoError(t, err)
@@ -156,4 +159,48 @@ func TestOneTransactionCarriesSeveralPaymentsByX402(t *testing.T) {
 	refused(t, err, marketplace.CodeTxAlreadyUsed)
 	_, err = r.ConfirmPaid(t.Context(), three.ID, marketplace.PaidQuote{Transaction: batch.Hash})
 	refused(t, err, marketplace.CodePaymentUnderWay)
+}
+
+func TestOnePaymentAtATimeActivatesAMembership(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	first, second := r.quote(roomOffer, 1), r.quote(roomOffer, 1)
+	alone, err := r.QuoteMembership(t.Context(), marketplace.MembershipRequest{Wallet: roomWallet(1)})
+	require.NoError(t, err)
+	paid := x402Payment(first, 1)
+	_, err = r.ReserveQuote(t.Context(), first.ID, paid)
+	require.NoError(t, err)
+	for n, q := range []marketplace.CheckoutQuote{second, alone} {
+		_, err = r.ReserveQuote(t.Context(), q.ID, x402Payment(q, 2+n))
+		e := refused(t, err, marketplace.CodePaymentUnderWay)
+		require.Positive(t, e.RetryAfter)
+	}
+	_, err = r.ConfirmPaid(t.Context(), first.ID, marketplace.PaidQuote{PaymentKey: keyOf(t, paid), Transaction: r.payment(first).Hash})
+	require.NoError(t, err)
+	for n, q := range []marketplace.CheckoutQuote{second, alone} {
+		_, err = r.ReserveQuote(t.Context(), q.ID, x402Payment(q, 2+n))
+		refused(t, err, marketplace.CodeMembershipActive)
+	}
+	next := r.quote(roomOffer, 1)
+	require.False(t, next.Bundled())
+	_, err = r.settle(second, r.payment(second)) // by a transaction the money has moved: it buys what it can
+	require.NoError(t, err)
+}
+
+func TestAnEntitlementIsNotHandedToAWalletThatIsBuyingItsLast(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	r.plain("edut.pass", func(in *marketplace.OfferInput) { in.Policies.Transferable, in.Policies.MaxPerWallet = true, 1 })
+	e, q := r.buy("edut.pass", 1), r.quote("edut.pass", 2)
+	paid := x402Payment(q, 1)
+	_, err := r.ReserveQuote(t.Context(), q.ID, paid)
+	require.NoError(t, err)
+	hand := func() error {
+		_, err := r.TransferEntitlement(t.Context(), marketplace.Actor{Wallet: roomWallet(1)}, e.ID, marketplace.Transfer{Wallet: roomWallet(2)})
+		return err
+	}
+	refused(t, hand(), marketplace.CodeMaxPerWallet)
+	_, err = r.ReleaseQuote(t.Context(), q.ID, keyOf(t, paid))
+	require.NoError(t, err)
+	require.NoError(t, hand())
 }

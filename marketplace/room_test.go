@@ -158,7 +158,7 @@ func (r *room) quote(offerID string, n int) marketplace.CheckoutQuote {
 func (r *room) payment(q marketplace.CheckoutQuote) x402.Transaction {
 	r.txs++
 	return x402.Transaction{
-		Network: x402.Base, Hash: fmt.Sprintf("0x%064x", r.txs), Succeeded: true, From: q.PayerWallet, To: roomUSDC, Confirmations: 3, Block: 9, Time: r.now,
+		Network: x402.Base, Hash: fmt.Sprintf("0x%064x", r.txs), Succeeded: true, From: q.PayerWallet, To: roomUSDC, Confirmations: 3, Block: 9, Time: r.now, Input: decodeHex(r.t, q.Transaction.Data),
 		Transfers: []x402.TokenTransfer{{Asset: strings.ToLower(roomUSDC), From: q.PayerWallet, To: roomTreasury, Amount: q.Total}},
 	}
 }

@@ -21,6 +21,9 @@ func (s *Service) Entitlement(ctx context.Context, id string) (Entitlement, erro
 // may be written in whatever case.
 func (s *Service) Entitlements(ctx context.Context, f EntitlementFilter, page store.Page) (List[Entitlement], error) {
 	f.Wallet, f.Now = strings.ToLower(f.Wallet), s.now()
+	if err := checkCursor(ctx, page.Cursor, s.store.Entitlement); err != nil {
+		return List[Entitlement]{}, err
+	}
 	list, err := s.store.Entitlements(ctx, f, page)
 	for i := range list.Items {
 		list.Items[i].State = list.Items[i].StateAt(f.Now)
@@ -111,6 +114,8 @@ func (s *Service) ExtendEntitlement(ctx context.Context, actor Actor, id string,
 			return "", Refuse(CodeEntitlementState, "An entitlement that is %s cannot be extended.", e.State)
 		case !x.ExpiresAt.IsZero() && !x.ExpiresAt.After(now):
 			return "", Invalid("expires_at", "expires_at must be later than now.")
+		case x.ExpiresAt.After(latest):
+			return "", Invalid("expires_at", "expires_at must not be after the year 9999.")
 		}
 		e.ExpiresAt = x.ExpiresAt
 		if !e.ExpiresAt.IsZero() {

@@ -79,6 +79,9 @@ func (s *Service) Issuer(ctx context.Context, id string) (Issuer, error) {
 
 // Issuers lists issuers.
 func (s *Service) Issuers(ctx context.Context, f IssuerFilter, page store.Page) (List[Issuer], error) {
+	if err := checkCursor(ctx, page.Cursor, s.store.Issuer); err != nil {
+		return List[Issuer]{}, err
+	}
 	list, err := s.store.Issuers(ctx, f, page)
 	return list, refusal(err, nil, "list issuers")
 }

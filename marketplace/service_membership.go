@@ -23,6 +23,9 @@ func (s *Service) Memberships(ctx context.Context, actor Actor, f MembershipFilt
 	if !actor.Admin {
 		return List[Membership]{}, errForbidden(actor)
 	}
+	if err := checkCursor(ctx, page.Cursor, s.known); err != nil {
+		return List[Membership]{}, err
+	}
 	list, err := s.store.Memberships(ctx, f, page)
 	return list, refusal(err, nil, "list memberships")
 }

@@ -55,8 +55,10 @@ func (s *Service) checkOffer(in OfferInput) (Offer, error) {
 		err = Invalid("issuer_id", "issuer_id must be 3 to 128 of a-z, 0-9, dot, underscore and hyphen.")
 	case in.TermSeconds < 0 || in.TermSeconds > centuries:
 		err = Invalid("term_seconds", "term_seconds must be 0 to %d.", centuries)
-	case in.Seats < 0 || in.Policies.MaxPerWallet < 0:
-		err = Invalid("seats", "seats and max_per_wallet must not be negative.")
+	case in.Seats < 0 || in.Seats > maxCount:
+		err = Invalid("seats", "seats must be 0 to %d.", maxCount)
+	case in.Policies.MaxPerWallet < 0 || in.Policies.MaxPerWallet > maxCount:
+		err = Invalid("policies.max_per_wallet", "max_per_wallet must be 0 to %d.", maxCount)
 	}
 	return Offer{
 		ID: in.ID, IssuerID: in.IssuerID, Title: in.Title, Summary: in.Summary, Pricing: in.Pricing, Policies: in.Policies,
@@ -195,6 +197,9 @@ func (s *Service) Offer(ctx context.Context, id string) (Offer, error) {
 
 // Offers lists offers of every status, unless f names one.
 func (s *Service) Offers(ctx context.Context, f OfferFilter, page store.Page) (List[Offer], error) {
+	if err := checkCursor(ctx, page.Cursor, s.store.Offer); err != nil {
+		return List[Offer]{}, err
+	}
 	list, err := s.store.Offers(ctx, f, page)
 	return list, refusal(err, nil, "list offers")
 }
@@ -228,6 +233,9 @@ func (s *Service) BuyerApprovals(ctx context.Context, actor Actor, offerID strin
 		return List[Approval]{}, err
 	case !actor.issues(o.IssuerID):
 		return List[Approval]{}, errForbidden(actor)
+	}
+	if err := checkWallet(page.Cursor); err != nil {
+		return List[Approval]{}, err
 	}
 	list, err := s.store.BuyerApprovals(ctx, offerID, page)
 	return list, refusal(err, nil, "list approvals")

@@ -1,7 +1,9 @@
 package marketplace
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -9,11 +11,35 @@ import (
 	"github.com/v402/v402/x402"
 )
 
+// How long a caller should wait before it asks again.
+const (
+	soon  = 2 * time.Second // for a transaction that is on its way
+	later = 5 * time.Second // for a chain that does not answer
+)
+
+// checkOnChain asks the chain about the transaction that is said to pay q.
+func (s *Service) checkOnChain(ctx context.Context, q *CheckoutQuote, hash string) error {
+	config := s.chains[q.ChainID]
+	if config == nil || config.Chain == nil {
+		return unavailable(q.Network(), errors.New("no chain is configured"))
+	}
+	t, err := config.Chain.Transaction(ctx, hash)
+	switch {
+	case errors.Is(err, x402.ErrTransactionNotFound):
+		return Refuse(CodeTxNotFound, "The chain does not know the transaction; it may not have arrived yet.").again(soon)
+	case err != nil:
+		return unavailable(q.Network(), err)
+	}
+	return s.CheckPayment(q, t)
+}
+
 // CheckPayment says whether a transaction pays q: it is on the quote's chain,
 // deep enough and not reverted; it was mined while the price stood; and it moved
 // at least the total from the payer to the treasury: of the quote's token, by its
-// Transfer events, whoever sent the transaction, or of native coin. If the quote
-// is paid through a checkout contract, that was called as the quote says.
+// Transfer events, whoever sent the transaction, or of native coin. It has no mark
+// of another quote, and that of this one if another wallet pays; see
+// [UnsignedTransaction]. If the quote is paid through a checkout contract, that was
+// called as the quote says.
 func (s *Service) CheckPayment(q *CheckoutQuote, t x402.Transaction) error {
 	need := uint64(1)
 	if c := s.chains[q.ChainID]; c != nil {
@@ -31,7 +57,7 @@ func (s *Service) CheckPayment(q *CheckoutQuote, t x402.Transaction) error {
 	case t.Time.Before(q.CreatedAt.Add(-s.options.ClockSkew)):
 		return Refuse(CodeTxTooEarly, "The transaction was mined at %s, before the quote was made.", t.Time.UTC().Format(time.RFC3339))
 	}
-	if err := checkMoved(q, t); err != nil {
+	if err := first(checkMoved(q, t), checkMark(q, t.Input)); err != nil {
 		return err
 	}
 	if t.Confirmations < need {

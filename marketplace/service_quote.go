@@ -2,17 +2,15 @@ package marketplace
 
 import (
 	"context"
-	"encoding/hex"
+	"crypto/rand"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
-	"github.com/v402/v402/x402/evm"
 )
 
 // Quote says what an offer costs a wallet, and how to pay. The price stands until
@@ -86,7 +84,7 @@ func (s *Service) newQuote(b, sent Buyer, chainID uint64, code string) (Checkout
 	}
 	now := s.now()
 	q := CheckoutQuote{
-		ID: "cq_" + ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String(), Buyer: b, State: QuoteOpen,
+		ID: "cq_" + ulid.MustNew(ulid.Timestamp(now), rand.Reader).String(), Buyer: b, State: QuoteOpen,
 		SentWallet: sent.Wallet, SentPayer: sent.PayerWallet, ChainID: chainID, Currency: code, Decimals: currency.Decimals,
 		Availability: AvailabilityActive, Asset: currency.Address, PayTo: chain.Treasury, CreatedAt: now, ExpiresAt: now.Add(s.options.QuoteTTL),
 	}
@@ -257,56 +255,6 @@ func (s *Service) describe(q *CheckoutQuote, o *Offer, bundled bool) (err error)
 
 const membershipLabel = "EDUT Membership Activation"
 
-// unsigned is the transaction that pays q.
-func unsigned(q *CheckoutQuote) (UnsignedTransaction, error) {
-	t := UnsignedTransaction{To: strings.ToLower(q.PayTo), Data: "0x", Value: "0x0"}
-	if q.Asset == "" {
-		t.Value = hexAmount(q.Total)
-	}
-	switch {
-	case q.Contract != "":
-		data, err := mintCall(q)
-		if err != nil {
-			return t, err
-		}
-		t.To, t.Data = strings.ToLower(q.Contract), "0x"+hex.EncodeToString(data)
-	case q.Asset != "":
-		treasury, err := evm.ParseAddress(q.PayTo)
-		if err != nil {
-			return t, err
-		}
-		data := append(slices.Clone(transferSelector), make([]byte, 12)...)
-		data = append(append(data, treasury[:]...), word(q.Total.Big())...)
-		t.To, t.Data = strings.ToLower(q.Asset), "0x"+hex.EncodeToString(data)
-	}
-	return t, nil
-}
-
-// Selectors of the calls that pay.
-var (
-	transferSelector = selector("transfer(address,uint256)") // ERC-20
-	mintSelector     = selector("mintEntitlement(bytes32,address,bytes32)")
-)
-
-func selector(signature string) []byte {
-	hash := evm.Keccak256([]byte(signature))
-	return hash[:4]
-}
-
-// mintCall is mintEntitlement(keccak256(offer_id), wallet, policy_hash).
-func mintCall(q *CheckoutQuote) ([]byte, error) {
-	wallet, err := evm.ParseAddress(q.Wallet)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := hex.DecodeString(q.PolicyHash)
-	if err != nil {
-		return nil, err
-	}
-	key := evm.Keccak256([]byte(q.OfferID))
-	return slices.Concat(mintSelector, key[:], make([]byte, 12), wallet[:], policy), nil
-}
-
 // addQuote stores a quote.
 func (s *Service) addQuote(ctx context.Context, q CheckoutQuote, nonce string) (CheckoutQuote, error) {
 	trail := Trail{Events: []store.Event{quoteEvent(EventQuoteCreated, &q, q.CreatedAt)}}
@@ -315,68 +263,4 @@ func (s *Service) addQuote(ctx context.Context, q CheckoutQuote, nonce string) (
 		return CheckoutQuote{}, Refuse(CodeOwnershipProofInvalid, "ownership_nonce is unknown, used up or expired.")
 	}
 	return q, refusal(err, nil, "store a quote")
-}
-
-// CheckoutQuote returns one, in the state that it has now.
-func (s *Service) CheckoutQuote(ctx context.Context, id string) (CheckoutQuote, error) {
-	q, err := s.store.CheckoutQuote(ctx, id)
-	q.State = q.StateAt(s.now())
-	return q, refusal(err, noQuote(id), "look for a quote")
-}
-
-// CheckoutQuotes lists quotes: an issuer its own, an admin all.
-func (s *Service) CheckoutQuotes(ctx context.Context, actor Actor, f QuoteFilter, page store.Page) (List[CheckoutQuote], error) {
-	switch {
-	case actor.Admin:
-	case actor.IssuerID != "":
-		f.IssuerID = actor.IssuerID
-	default:
-		return List[CheckoutQuote]{}, errForbidden(actor)
-	}
-	f.Wallet, f.PayerWallet = strings.ToLower(f.Wallet), strings.ToLower(f.PayerWallet)
-	list, err := s.store.CheckoutQuotes(ctx, f, page)
-	now := s.now()
-	for i := range list.Items {
-		list.Items[i].State = list.Items[i].StateAt(now)
-	}
-	return list, refusal(err, nil, "list quotes")
-}
-
-// CancelQuote makes an open quote void, for whoever knows its ID and wallet. One
-// that is reserved for a payment cannot be cancelled.
-func (s *Service) CancelQuote(ctx context.Context, id, owner string) (CheckoutQuote, error) {
-	now := s.now()
-	q, err := s.store.UpdateCheckoutQuote(ctx, id, func(q *CheckoutQuote) (Trail, error) {
-		switch state := q.StateAt(now); {
-		case !strings.EqualFold(q.Wallet, owner):
-			return Trail{}, noQuote(id)
-		case state == QuoteVoid:
-			return Trail{}, errRepeated
-		case state != QuoteOpen:
-			return Trail{}, errQuoteState(state)
-		case q.PaymentKey != "":
-			return Trail{}, errUnderWay()
-		}
-		q.State = QuoteVoid
-		return s.audited(Actor{Wallet: q.Wallet}, "quote.cancel", "quote:"+id, nil, quoteEvent(EventQuoteCancelled, q, now)), nil
-	})
-	if errors.Is(err, errRepeated) {
-		return s.CheckoutQuote(ctx, id)
-	}
-	return q, refusal(err, noQuote(id), "cancel a quote")
-}
-
-func errQuoteState(state QuoteState) *Error {
-	switch state {
-	case QuoteConsumed:
-		return Refuse(CodeQuoteConsumed, "The quote is paid already.")
-	case QuoteVoid:
-		return Refuse(CodeQuoteVoid, "The quote was cancelled.")
-	default:
-		return Refuse(CodeQuoteExpired, "The quote has expired; ask for a new one.")
-	}
-}
-
-func errUnderWay() *Error {
-	return Refuse(CodePaymentUnderWay, "Another payment of the quote is under way.").again(5 * time.Second)
 }

@@ -47,6 +47,9 @@ func (s *Service) ReserveQuote(ctx context.Context, id string, p x402.Payment) (
 		if err := s.checkPurchase(c); err != nil {
 			return Trail{}, err
 		}
+		if q.Bundled() && c.Membership.Status == MembershipActive {
+			return Trail{}, Refuse(CodeMembershipActive, "The wallet has become a member; ask for a new quote, without the fee.")
+		}
 		q.PaymentKey, q.Payment = key, payment
 		return s.audited(Actor{Wallet: q.PayerWallet}, "quote.reserve", "quote:"+id, map[string]any{"payment": key}), nil
 	})

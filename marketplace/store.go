@@ -105,12 +105,24 @@ type Checkout struct {
 	Quote      CheckoutQuote // state, reservation and what was bought may be altered
 	Membership Membership    // of the wallet
 	Held       int           // entitlements of the wallet and offer that are active or suspended at the time
-	Reserved   int           // other open quotes of the wallet and offer that are reserved for a payment, and no renewal
+	Reserved   int           // entitlements that are added to Held by payments that other quotes of the wallet are reserved for
+	Joining    bool          // such a payment activates the membership
 	Number     int64         // of the next entitlement of the wallet on the chain, from 1
 	Renewed    *Entitlement  // that the quote renews, to be altered; nil if none
 
 	Issue *Entitlement      // set it to store a new one; its ID has the Number
 	Use   *TransactionClaim // set it to use up the transaction that paid
+}
+
+// Await counts what another open quote of the wallet gives, which is reserved for
+// a payment. The entitlement that it renews is nil if it renews none.
+func (c *Checkout) Await(other *CheckoutQuote, renewed *Entitlement, now time.Time) {
+	c.Joining = c.Joining || other.Bundled()
+	switch {
+	case other.OfferID != c.Quote.OfferID, other.OfferID == "":
+	case other.Renews == "", other.Renews != c.Quote.Renews && (renewed == nil || !renewed.Counts(now)):
+		c.Reserved++
+	}
 }
 
 // TransactionClaim says that a transaction is used up for a quote, as far as it
@@ -136,8 +148,8 @@ type EntitlementStore interface {
 	// UpdatedAt.
 	UpdateEntitlement(ctx context.Context, id string, change func(*Entitlement) (Trail, error)) (Entitlement, error)
 	// TransferEntitlement lets change alter wallet and what belongs to it, given
-	// how many active or suspended ones of the offer the wallet to has at now. All
-	// seats are given up.
+	// how many active or suspended ones of the offer the wallet to has at now, with
+	// those that its quotes are reserved for. All seats are given up.
 	TransferEntitlement(ctx context.Context, id, to string, now time.Time, change func(e *Entitlement, held int) (Trail, error)) (Entitlement, error)
 	// ExpireEntitlements marks up to limit active ones that have expired at now,
 	// and returns them.

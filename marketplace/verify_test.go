@@ -250,3 +250,15 @@ func TestAVerificationThatCannotBeMadeFails(t *testing.T) {
 	require.ErrorIs(t, err, errDown)
 	require.False(t, v.Valid)
 }
+
+func TestAnIDIsNotTakenForAWalletEvenIfItIsRemembered(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	e := r.buy(roomOffer, 1)
+	v, err := r.VerifyEntitlement(t.Context(), marketplace.VerifyRequest{EntitlementID: e.ID})
+	require.NoError(t, err)
+	require.True(t, v.Valid)
+	v, err = r.VerifyEntitlement(t.Context(), marketplace.VerifyRequest{Wallet: e.ID})
+	refused(t, err, marketplace.CodeInvalidRequest)
+	require.False(t, v.Valid)
+}

@@ -61,20 +61,21 @@ func viewCopy(m Mirror) copyView {
 	return copyView{m.ID, m.MirroredIPFSHash, orNull(m.Location), m.PlatformName, m.AccessCount, stamp(m.LastAccessedAt), stamp(m.MirroredAt)}
 }
 
-// copiesView are all mirrors of a publication.
+// copiesView are the mirrors of a publication. TotalMirrors counts those too that
+// are beyond the list's bound.
 type copiesView struct {
 	IPFSHash     string     `json:"ipfs_hash"`
 	Mirrors      []copyView `json:"mirrors"`
-	TotalMirrors int        `json:"total_mirrors"`
+	TotalMirrors int64      `json:"total_mirrors"`
 }
 
 func (a *api) getMirrorsOf(w http.ResponseWriter, r *http.Request, _ Platform) error {
 	hash := r.PathValue("ipfsHash")
-	list, err := a.PublicationMirrors(r.Context(), hash)
+	list, total, err := a.PublicationMirrors(r.Context(), hash)
 	if err != nil {
 		return err
 	}
-	return a.succeed(w, http.StatusOK, "Mirrors retrieved successfully", copiesView{hash, views(list, viewCopy), len(list)})
+	return a.succeed(w, http.StatusOK, "Mirrors retrieved successfully", copiesView{hash, views(list, viewCopy), total})
 }
 
 // mirrorView is a mirror in a list over publications.

@@ -116,6 +116,7 @@ func TestADisputedSettlementIsIssuedAgainOrCancelled(t *testing.T) {
 		a.want(a.admin("POST", "/api/admin/settlements/run", fmt.Sprintf(month, "")), 201)
 		a.same(payee.do("POST", "/api/settlements/1/dispute", `{"reason":7}`), 422, `{"success":false,"message":"Validation failed","errors":{"reason":["The reason must be a string."]}}`)
 		a.want(payee.do("POST", "/api/settlements/1/dispute", `{}`), 422)
+		a.same(payee.do("POST", "/api/settlements/1/dispute", `{"reason":"late\u0000"}`), 422, `{"success":false,"message":"Validation failed","errors":{"reason":["The reason has characters that are not text."]}}`)
 		a.want(payee.do("POST", "/api/settlements/1/dispute", `{"reason":"a sale is missing"}`), 200)
 		a.want(payer.do("POST", "/api/settlements/1/pay", `{"reference":"wire 7"}`), 400)
 		resolve := "/api/admin/settlements/1/resolve"

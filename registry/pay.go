@@ -27,9 +27,9 @@ type TillConfig struct {
 
 	// Facilitator is the one that the guard uses. It must remember what it
 	// settled, as package facilitator does: it is asked what became of a payment
-	// whose request broke off. An answer that a payment failed is taken for the last
-	// word if its Extra names a settlement in a journal, as {"settlement": "..."};
-	// any other refusal may end otherwise if it is asked once more.
+	// whose request broke off. Its answer that a payment failed is not the last word
+	// before the payment has expired: who has seen the signature on the chain may
+	// send it again.
 	Facilitator x402.Facilitator
 }
 
@@ -67,8 +67,8 @@ type TillPayment struct {
 // payment before that moves, so that no second one can; the payment then
 // confirms it. If the server stops between the two, the same request with the
 // same payment closes the settlement, and so does [Till.Check]. It stays reserved
-// until the payment has failed for good or can no longer move: a request that was
-// cut off may still be on its way.
+// until the payment can no longer move: a request that was cut off may still be on
+// its way, and a payment that failed has been signed all the same.
 type Till struct {
 	*TillConfig
 	s *Service
@@ -252,23 +252,14 @@ func (t *Till) Check(ctx context.Context, id int64) (Settlement, error) {
 		return t.close(ctx, id, TillPayment{Key: d.PaymentKey, Settled: true, Transaction: resp.Transaction})
 	case resp.ErrorReason.Is(x402.ReasonSettlementPending):
 		return d, ErrPaymentUnderWay
-	case failedForGood(resp) || !d.PaymentUntil.IsZero() && !asked.Before(d.PaymentUntil):
+	case !d.PaymentUntil.IsZero() && !asked.Before(d.PaymentUntil):
 		return t.free(ctx, id, d.PaymentKey)
 	default:
 		return d, ErrPaymentUnderWay
 	}
 }
 
-// failedForGood says whether a failure is that of a settlement in a journal: such
-// a payment never moves. What was refused before may be accepted the next time.
-func failedForGood(resp x402.SettleResponse) bool {
-	var extra struct {
-		Settlement string `json:"settlement"`
-	}
-	return json.Unmarshal(resp.Extra, &extra) == nil && extra.Settlement != ""
-}
-
-// free lets another payment pay after the one with key has failed.
+// free lets another payment pay after the one with key has failed and expired.
 func (t *Till) free(ctx context.Context, id int64, key string) (Settlement, error) {
 	d, err := t.s.store.UpdateSettlement(ctx, id, func(d *Settlement) (Trail, error) {
 		if d.PaymentKey != key || d.Status == SettlementConfirmed {

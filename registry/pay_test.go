@@ -200,13 +200,18 @@ func TestAPaymentClosesASettlement(t *testing.T) {
 	require.Equal(t, []string{"settlement.payment", "settlement.paid", "settlement.confirmed"}, actions[len(actions)-3:])
 }
 
-func TestAPaymentThatFailedForGoodMakesRoomForAnother(t *testing.T) {
+func TestAPaymentThatFailedKeepsItsPlaceUntilItExpires(t *testing.T) {
 	t.Parallel()
 	c := openCounter(t)
 	c.bank.next = []any{x402.ReasonEVMInsufficientFunds}
 	status, body := c.pay(t)
 	require.NotEqual(t, 200, status, body)
 	require.Equal(t, registry.SettlementIssued, c.current(t).Status)
+	status, body = c.pay(t)
+	require.NotEqual(t, 200, status, body)
+	require.Zero(t, c.bank.moved, "what was signed is known on the chain: its payee could send it again beside a second payment")
+
+	c.now = c.current(t).PaymentUntil
 	status, body = c.pay(t)
 	require.Equal(t, 200, status, body)
 	require.Equal(t, registry.SettlementConfirmed, c.current(t).Status)

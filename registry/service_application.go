@@ -105,22 +105,23 @@ func (s *Service) Applications(ctx context.Context, actor string, status Platfor
 	return List[ApplicationView]{views, list.Total, list.Page, list.PerPage}, err
 }
 
-// PendingApplications lists all that is pending for an admin, the oldest first.
-// The read of their tax numbers is audited.
+// PendingApplications lists what is pending for an admin, the oldest first, up to
+// the first thousand: whoever likes may apply. The read of their tax numbers is
+// audited. [Service.Applications] lists them by pages.
 func (s *Service) PendingApplications(ctx context.Context, actor string) ([]ApplicationView, error) {
+	const most = 1000
 	var pending []Platform
-	page := PageOptions{Page: 1, PerPage: MaxPerPage}
-	for {
+	for page := (PageOptions{Page: 1, PerPage: MaxPerPage}); len(pending) < most; page.Page++ {
 		list, err := s.store.Platforms(ctx, PlatformFilter{Status: PlatformPending, OldestFirst: true}, page)
 		if err != nil {
 			return nil, refusal(err, nil, "list applications")
 		}
 		pending = append(pending, list.Items...)
 		if page.Page >= list.LastPage() {
-			return s.views(ctx, actor, pending)
+			break
 		}
-		page.Page++
 	}
+	return s.views(ctx, actor, pending)
 }
 
 // Application returns one for an admin; ErrApplicationUnknown. The read of its

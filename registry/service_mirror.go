@@ -69,21 +69,21 @@ func (s *Service) Mirrors(ctx context.Context, f MirrorFilter, page PageOptions)
 }
 
 // PublicationMirrors returns the mirrors of a publication, the oldest first, up
-// to the first thousand; none for an unknown one.
-func (s *Service) PublicationMirrors(ctx context.Context, ipfsHash string) ([]Mirror, error) {
+// to the first thousand, and how many there are; none for an unknown one.
+func (s *Service) PublicationMirrors(ctx context.Context, ipfsHash string) (mirrors []Mirror, total int64, err error) {
 	const most = 1000
-	mirrors := []Mirror{}
+	mirrors = []Mirror{}
 	for page := (PageOptions{Page: 1, PerPage: MaxPerPage}); len(mirrors) < most; page.Page++ {
 		list, err := s.store.Mirrors(ctx, MirrorFilter{IPFSHash: ipfsHash, OldestFirst: true}, page)
 		if err != nil {
-			return nil, refusal(err, nil, "list mirrors")
+			return nil, 0, refusal(err, nil, "list mirrors")
 		}
-		mirrors = append(mirrors, list.Items...)
+		mirrors, total = append(mirrors, list.Items...), list.Total
 		if page.Page >= list.LastPage() {
 			break
 		}
 	}
-	return mirrors, nil
+	return mirrors, total, nil
 }
 
 // CountAccess adds one to a mirror's accesses; ErrMirrorUnknown.

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -20,12 +19,9 @@ const (
 // PaySettlement records that p, the payer, has paid outside of this system:
 // issued → paid. Repeated with the same reference it changes nothing.
 func (s *Service) PaySettlement(ctx context.Context, p Platform, id int64, r PayRequest) (Settlement, error) {
-	reference := strings.TrimSpace(r.Reference)
-	switch {
-	case reference == "":
-		return Settlement{}, Invalid("reference", "The reference field is required.")
-	case len([]rune(reference)) > maxReference:
-		return Settlement{}, Invalid("reference", fmt.Sprintf("The reference may not be greater than %d characters.", maxReference))
+	reference, err := settlementText("reference", r.Reference, maxReference)
+	if err != nil {
+		return Settlement{}, err
 	}
 	return s.changeSettlement(ctx, p.Actor(), EventSettlementPaid, id, func(d *Settlement) error {
 		switch {
@@ -107,13 +103,12 @@ func (s *Service) changeSettlement(ctx context.Context, actor, event string, id 
 // settlementError is err as a caller should see it.
 func settlementError(err error) error { return refusal(err, ErrSettlementUnknown, "settlement") }
 
-func settlementReason(s string) (string, error) {
+func settlementReason(s string) (string, error) { return settlementText("reason", s, maxReason) }
+
+// settlementText is a text of up to most characters, without blanks around it.
+func settlementText(field, s string, most int) (string, error) {
+	var f faults
 	s = strings.TrimSpace(s)
-	switch {
-	case s == "":
-		return "", Invalid("reason", "The reason field is required.")
-	case len([]rune(s)) > maxReason:
-		return "", Invalid("reason", fmt.Sprintf("The reason may not be greater than %d characters.", maxReason))
-	}
-	return s, nil
+	f.required(field, s, most)
+	return s, f.err()
 }

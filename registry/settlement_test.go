@@ -175,13 +175,15 @@ func TestReferencesAndReasonsAreNeededAndBounded(t *testing.T) {
 	r := newRoom(t, nil)
 	d := r.issued(t)
 	for reference, message := range map[string]string{
-		" ": "The reference field is required.", strings.Repeat("é", 256): "The reference may not be greater than 255 characters.",
+		" ": "The reference field is required.", strings.Repeat("é", 256): "The reference must not be greater than 255 characters.",
+		"wire\x0042": "The reference has characters that are not text.", "wire\xff42": "The reference has characters that are not text.",
 	} {
 		_, err := r.PaySettlement(t.Context(), r.seller, d.ID, registry.PayRequest{Reference: reference})
 		invalid(t, err, map[string][]string{"reference": {message}})
 	}
 	for reason, message := range map[string]string{
-		"": "The reason field is required.", strings.Repeat("é", 501): "The reason may not be greater than 500 characters.",
+		"": "The reason field is required.", strings.Repeat("é", 501): "The reason must not be greater than 500 characters.",
+		"late\x00": "The reason has characters that are not text.",
 	} {
 		_, err := r.DisputeSettlement(t.Context(), r.seller, d.ID, registry.DisputeRequest{Reason: reason})
 		invalid(t, err, map[string][]string{"reason": {message}})

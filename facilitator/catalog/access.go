@@ -20,7 +20,7 @@ type AccessRequest struct {
 	Payer     string       // address that the caller has proven to own
 	Requester string       // who is told a dynamic price: the user, or the address of the client
 	Payment   *x402.PaymentPayload
-	EveryTime bool // a payment that is repeated counts as one more access
+	Handled   bool // a handler answers: a repeated payment is the same access for a minute only
 }
 
 // Access is what a request got.
@@ -100,6 +100,9 @@ func (s *Service) byToken(ctx context.Context, product *Product, r AccessRequest
 	if err != nil {
 		return denied, refusal(err, ErrAccessToken, "read a grant")
 	}
+	if g.ProductID != product.ID { // its provider has made the token
+		return denied, ErrAccessToken
+	}
 	return s.use(ctx, product, g)
 }
 
@@ -170,20 +173,18 @@ const forever = 10 * 365 * 24 * time.Hour
 // open makes what shows the provider that the holder of g may read.
 func (s *Service) open(product *Product, g Grant) (Access, error) {
 	now := s.now()
-	t := content.Ticket{Grant: g.ID, Product: product.ID, Payer: g.Payer, IssuedAt: now, Expires: g.ExpiresAt}
+	t := content.Ticket{Grant: g.ID, Product: product.ID, Payer: g.Payer, Counted: g.Counted(), IssuedAt: now, Expires: g.ExpiresAt}
 	if t.Expires.IsZero() {
 		t.Expires = now.Add(forever)
 	}
 	return s.issue(product, g, t)
 }
 
-// free opens a product that costs nothing: nothing is stored.
+// free opens a product that costs nothing now: nothing is stored, and the token
+// lasts no longer than a content URL, because the price may change.
 func (s *Service) free(product *Product) (Access, error) {
 	now := s.now()
-	t := content.Ticket{Product: product.ID, IssuedAt: now, Expires: now.Add(forever)}
-	if product.AccessDuration > 0 {
-		t.Expires = now.Add(product.AccessDuration)
-	}
+	t := content.Ticket{Product: product.ID, IssuedAt: now, Expires: now.Add(s.options.Payments.ContentTTL)}
 	return s.issue(product, Grant{ProductID: product.ID, CreatedAt: now}, t)
 }
 

@@ -193,6 +193,10 @@ func (s *Service) refuse(ctx context.Context, product *Product, r AccessRequest,
 	}
 }
 
+// retryTime is how long a payment may be repeated for a handler that answers each
+// time: enough for an answer that was lost, and too short to live on.
+const retryTime = time.Minute
+
 // redeliver gives what a payment has bought once more. Within the time of a
 // content URL it is the same access, which the buyer perhaps did not get.
 func (s *Service) redeliver(ctx context.Context, product *Product, r AccessRequest, p Payment) (Access, error) {
@@ -200,12 +204,15 @@ func (s *Service) redeliver(ctx context.Context, product *Product, r AccessReque
 	if err != nil {
 		return Access{Product: *product}, refusal(err, nil, "read a grant")
 	}
-	now := s.now()
+	within := s.options.Payments.ContentTTL
+	if r.Handled {
+		within = min(within, retryTime)
+	}
 	var a Access
-	switch again := g.Counted() && !r.EveryTime && now.Before(g.LastAccessAt.Add(s.options.Payments.ContentTTL)); {
-	case g.Status(now) == GrantExpired:
+	switch {
+	case g.Status(s.now()) == GrantExpired:
 		return Access{Product: *product}, s.refuse(ctx, product, r, x402.ReasonPaymentAlreadyUsed, "The access that this payment bought has expired")
-	case again && (g.Live(now) || g.Status(now) == GrantExhausted):
+	case s.sameAccess(g, within):
 		a, err = s.open(product, g)
 	default:
 		a, err = s.use(ctx, product, g)
@@ -285,25 +292,29 @@ func (s *Service) settled(ctx context.Context, p Payment, resp x402.SettleRespon
 		return &g, []store.Event{paymentEvent(EventPaymentConfirmed, p, now), grantEvent(p, &g, now)}, nil
 	})
 	if errors.Is(err, ErrProofUsed) {
-		return s.dispute(ctx, p, transaction)
+		p, g, err := s.dispute(ctx, p, transaction, "The transaction has paid for something else")
+		if err == nil {
+			err = ErrTransactionUsed
+		}
+		return p, g, err
 	}
 	return confirmed, g, paymentError(err, "confirm a payment")
 }
 
-// dispute keeps apart a payment whose transaction has proven another one.
-func (s *Service) dispute(ctx context.Context, p Payment, transaction string) (Payment, *Grant, error) {
+// dispute leaves a payment to an admin.
+func (s *Service) dispute(ctx context.Context, p Payment, transaction, reason string) (Payment, *Grant, error) {
 	now := s.now()
 	p, err := s.store.UpdateProductPayment(ctx, p.ID, func(p *Payment) ([]store.Event, error) {
 		if err := p.move(PaymentDisputed, now); err != nil {
 			return nil, err
 		}
-		p.Transaction, p.FailureReason = transaction, "The transaction has paid for something else"
+		p.Transaction, p.FailureReason = transaction, reason
 		return []store.Event{paymentEvent(EventPaymentDisputed, p, now)}, nil
 	})
 	if err != nil {
 		return p, nil, paymentError(err, "dispute a payment")
 	}
-	return p, nil, ErrTransactionUsed
+	return p, nil, nil
 }
 
 // leaseFor is how long a payment that a request settles is left to it.

@@ -252,6 +252,7 @@ type cashier struct {
 	reason  x402.Reason       // of Settle: the money does not move
 	settles int
 	kinds   []x402.Kind
+	slow    chan struct{} // the next Settle succeeds, and says so when told
 }
 
 func newCashier() *cashier {
@@ -293,6 +294,14 @@ func (c *cashier) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settles++
+	if slow := c.slow; slow != nil {
+		c.slow = nil
+		c.mu.Unlock()
+		slow <- struct{}{}
+		<-slow
+		c.mu.Lock()
+		c.reason = ""
+	}
 	id, err := p.Identity()
 	if err != nil {
 		return x402.SettleResponse{}, err

@@ -275,6 +275,59 @@ func TestASettlementThatFailsIsToldAndTheNextPaymentBuys(t *testing.T) {
 	}, s.events())
 }
 
+func TestWhatOneAttemptFailedToSettleAndAnotherSettledIsBought(t *testing.T) {
+	t.Parallel()
+	s := openKiosk(t)
+	s.sell("course")
+	header, value := s.sign(x402.V2, s.access("course"))
+	s.store.breakAt("confirm", false) // the money has moved, and the grant is not stored
+	require.Equal(t, 500, s.access("course", header, value).Code)
+	s.facilitator.reason = x402.ReasonEVMTransactionFailed // of a second attempt
+	slow := make(chan struct{})
+	s.facilitator.slow = slow
+	first := make(chan int)
+	go func() { first <- s.access("course", header, value).Code }()
+	<-slow // it will say that the payment has succeeded
+	require.Equal(t, 402, s.access("course", header, value).Code)
+	require.Equal(t, catalog.PaymentFailed, s.payments()[0].Status)
+	slow <- struct{}{}
+	require.Equal(t, 200, <-first)
+	require.Equal(t, catalog.PaymentConfirmed, s.payments()[0].Status)
+	require.Empty(t, s.payments()[0].FailureCode)
+	require.Equal(t, 1, s.facilitator.count())
+}
+
+func TestASettlementThatNobodyCanDecideIsForTheAdmin(t *testing.T) {
+	t.Parallel()
+	s := openKiosk(t)
+	s.sell("course")
+	header, value := s.sign(x402.V2, s.access("course"))
+	s.facilitator.reason = x402.ReasonEVMNonceUsed
+	require.Equal(t, 502, s.access("course", header, value).Code)
+	s.wait(time.Hour)
+	require.NoError(t, s.service.TendPayments(t.Context()))
+	require.Equal(t, catalog.PaymentProcessing, s.payments()[0].Status)
+	s.wait(time.Hour)
+	require.NoError(t, s.service.TendPayments(t.Context()))
+	require.Equal(t, catalog.PaymentDisputed, s.payments()[0].Status)
+	_, err := s.service.Reconcile(t.Context(), s.payments()[0].ID)
+	require.NoError(t, err)
+	require.Equal(t, 200, s.access("course", header, value).Code)
+}
+
+func TestATokenOfWhatIsFreeNowDoesNotOutliveThat(t *testing.T) {
+	t.Parallel()
+	s := openKiosk(t)
+	s.sell("gift", func(p *catalog.Product) { p.Scheme, p.Price = catalog.SchemeFree, x402.NewAmount(0) })
+	token := answer(t, s.access("gift"))["access_token"].(string)
+	verifier := content.Verifier{Keys: []string{s.service.ContentKey("ann")}, Now: s.now}
+	_, err := verifier.Token("gift", token)
+	require.NoError(t, err)
+	s.wait(15 * time.Minute)
+	_, err = verifier.Token("gift", token)
+	require.ErrorIs(t, err, content.ErrExpired)
+}
+
 func TestAccessAgainTakesATokenAUserOrASignedPayerAndNoPayment(t *testing.T) {
 	t.Parallel()
 	s := openKiosk(t, func(c *catalog.Config) {

@@ -16,6 +16,13 @@ type Chain interface {
 	Transaction(ctx context.Context, hash string) (x402.Transaction, error)
 }
 
+// SignatureChain is a [Chain] that tells whether a wallet has signed, which may
+// be a contract (ERC-1271).
+type SignatureChain interface {
+	Chain
+	ValidSignature(ctx context.Context, wallet string, digest [32]byte, signature []byte) (bool, error)
+}
+
 // named is a network that the API has a name of its own for.
 type named struct {
 	name    string

@@ -164,10 +164,10 @@ func (s *Service) enter(r *http.Request, productID string, u account.User, payer
 	return s.enterAs(r, productID, u, payer, false)
 }
 
-func (s *Service) enterAs(r *http.Request, productID string, u account.User, payer string, everyTime bool) (Access, error) {
+func (s *Service) enterAs(r *http.Request, productID string, u account.User, payer string, handled bool) (Access, error) {
 	request := AccessRequest{
 		ProductID: productID, URL: s.resourceURL(r), Token: r.Header.Get(HeaderAccessToken), User: u, Payer: payer,
-		Requester: s.requester(r, u), EveryTime: everyTime,
+		Requester: s.requester(r, u), Handled: handled,
 	}
 	payload, paid, err := middleware.ReadPayment(r)
 	var got Access

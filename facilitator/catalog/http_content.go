@@ -26,33 +26,35 @@ func (a *api) routeContent(rt *v402api.Router) {
 }
 
 // Deliver opens a product by an access token for whoever fetches its content.
-// While a token is as young as a content URL it is the same access; later it is
-// another one, which counts.
+// Within the time of a content URL after an access it is the same access; later
+// it is another one, which counts.
 func (s *Service) Deliver(ctx context.Context, productID, token string) (Access, error) {
 	product, err := s.store.Product(ctx, productID)
 	if err != nil {
 		return Access{}, refusal(err, ErrProductUnknown, "read a product")
 	}
 	ticket, err := content.Verifier{Keys: s.contentKeys(product.OwnerID), Now: s.options.Now}.Token(product.ID, token)
-	young := err == nil && ticket.Grant != "" && s.now().Before(ticket.IssuedAt.Add(s.options.Payments.ContentTTL))
-	if !young {
+	if err != nil || !ticket.Counted {
 		return s.byToken(ctx, &product, AccessRequest{ProductID: productID, Token: token})
 	}
 	g, err := s.store.AccessGrant(ctx, ticket.Grant)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Access{Product: product}, refusal(err, ErrAccessToken, "read a grant")
+	case g.ProductID != product.ID:
+		return Access{Product: product}, ErrAccessToken
+	case s.sameAccess(g, s.options.Payments.ContentTTL):
+		return s.open(&product, g)
+	default:
+		return s.use(ctx, &product, g)
 	}
-	switch g.Status(s.now()) {
-	case GrantRevoked:
-		return Access{Product: product}, ErrAccessRevoked
-	case GrantExpired:
-		return Access{Product: product}, ErrAccessExpired
-	case GrantActive, GrantExhausted:
-		if g.Counted() && g.Accesses == 0 { // a token that came with a payment by transaction
-			return s.use(ctx, &product, g)
-		}
-	}
-	return s.open(&product, g)
+}
+
+// sameAccess says whether an access by g is still the last one, which was
+// counted no longer than within ago.
+func (s *Service) sameAccess(g Grant, within time.Duration) bool {
+	now := s.now()
+	return g.Counted() && now.Before(g.LastAccessAt.Add(within)) && (g.Live(now) || g.Status(now) == GrantExhausted)
 }
 
 // deliver opens a product for a request by its access token, or by who sent it.
@@ -117,7 +119,7 @@ func (s *Service) newProxy() *httputil.ReverseProxy {
 					header[name] = v
 				}
 			}
-			p.Out.Header = header
+			p.Out.Header, p.Out.Body, p.Out.ContentLength = header, nil, 0
 			p.Out.URL, _ = p.In.Context().Value(targetKey{}).(*url.URL)
 			p.Out.Host = ""
 		},

@@ -17,8 +17,9 @@ import (
 // PaymentStatus is the state of a payment.
 type PaymentStatus string
 
-// The states of a payment. Failed and refunded are final; expired is but for a
-// transaction that was mined in time and told of late.
+// The states of a payment. Refunded is final; failed and expired are but for
+// money that has come all the same: what one attempt failed to settle another
+// one has moved, or a transaction was mined in time and told of late.
 const (
 	PaymentPending    PaymentStatus = "pending"    // nothing was seen
 	PaymentProcessing PaymentStatus = "processing" // seen, and not certain yet
@@ -36,6 +37,7 @@ var PaymentStatuses = []PaymentStatus{PaymentPending, PaymentProcessing, Payment
 var nextStatuses = map[PaymentStatus][]PaymentStatus{
 	PaymentPending:    {PaymentProcessing, PaymentConfirmed, PaymentFailed, PaymentExpired, PaymentDisputed},
 	PaymentProcessing: {PaymentConfirmed, PaymentFailed, PaymentExpired, PaymentDisputed},
+	PaymentFailed:     {PaymentConfirmed, PaymentDisputed},
 	PaymentExpired:    {PaymentProcessing, PaymentConfirmed, PaymentDisputed},
 	PaymentConfirmed:  {PaymentRefunded, PaymentDisputed},
 	PaymentDisputed:   {PaymentConfirmed, PaymentRefunded},
@@ -127,7 +129,7 @@ func (p *Payment) move(to PaymentStatus, now time.Time) error {
 	}
 	p.Status, p.UpdatedAt = to, now
 	if to == PaymentConfirmed {
-		p.ConfirmedAt = now
+		p.ConfirmedAt, p.FailureCode, p.FailureReason = now, "", ""
 	}
 	return nil
 }

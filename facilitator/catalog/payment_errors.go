@@ -14,7 +14,7 @@ var (
 	ErrPaymentExpired   = &Error{Code: v402api.PaymentExpired, Message: "The payment has expired; create another one"}
 	ErrPaymentState     = &Error{Code: v402api.InvalidState, Message: "The payment's status does not allow this"}
 	ErrTransactionUsed  = &Error{Code: v402api.TransactionUsed, Message: "The transaction has paid for something else"}
-	ErrEarlierOpen      = &Error{Code: v402api.Conflict, Message: "An earlier payment of the same payer waits for this transfer: confirm or cancel that one, or prove by payer_signature that this one is meant"}
+	ErrEarlierOpen      = &Error{Code: v402api.Conflict, Message: "Another payment of the same payer waits for this transfer, an earlier one or one that it fits better: confirm or cancel that one, or prove by payer_signature that this one is meant"}
 	ErrChainUnavailable = &Error{Code: v402api.ChainUnavailable, Message: "The chain cannot be asked now; try again later"}
 	ErrTransactionGone  = &Error{Code: v402api.NotFound, Message: "The chain does not know the transaction; send it, or wait until it has spread", Details: map[string]any{"field": "transaction_hash", "code": CodeTransactionUnknown}}
 	ErrUptoUnsupported  = &Error{Code: v402api.InvalidState, Message: "The payment scheme upto is not served yet: the product cannot be bought"}

@@ -19,8 +19,9 @@ import (
 // Confirmation is what a buyer says about the transaction that paid.
 type Confirmation struct {
 	Transaction string // hash
-	// Signature of the payer, optional: EIP-191 over [ProofMessage]. It shows that
-	// the transfer was made for this payment, if several wait for it.
+	// Signature of the payer, optional: EIP-191 over [ProofMessage], or what a
+	// contract wallet accepts for that (ERC-1271). It shows that the transfer was
+	// made for this payment, if several wait for it.
 	Signature string
 }
 
@@ -54,7 +55,7 @@ func (s *Service) ConfirmPayment(ctx context.Context, buyer account.User, id str
 	if !p.Status.Open() && p.Status != PaymentExpired {
 		return p, Grant{}, stateError(p.Status, PaymentConfirmed)
 	}
-	signed, err := checkSignature(&p, hash, c.Signature)
+	signed, err := s.checkSignature(ctx, &p, hash, c.Signature)
 	if err != nil {
 		return p, Grant{}, err
 	}
@@ -80,25 +81,37 @@ func checkHash(n x402.Network, hash string) (string, error) {
 	return hash, nil
 }
 
+// maxSignature bounds a signature, in bytes: those of contract wallets hold
+// several.
+const maxSignature = 4 << 10
+
 // checkSignature says whether the payer has signed; a wrong signature is refused.
-func checkSignature(p *Payment, hash, signature string) (signed bool, err error) {
+// A contract wallet is asked by a [SignatureChain].
+func (s *Service) checkSignature(ctx context.Context, p *Payment, hash, signature string) (signed bool, err error) {
 	if signature == "" {
 		return false, nil
 	}
 	invalid := v402api.Invalid("payer_signature", v402api.InvalidFormat, "payer_signature is not the payer's over the message of this payment")
-	if p.Network.Namespace() != "eip155" {
-		return false, invalid
-	}
 	raw, err := hex.DecodeString(strings.TrimPrefix(signature, "0x"))
-	if err != nil {
+	if err != nil || len(raw) > maxSignature || p.Network.Namespace() != "eip155" {
 		return false, invalid
 	}
-	parsed, err := evm.ParseSignature(raw)
-	if err != nil {
+	message := []byte(ProofMessage(p.ID, hash))
+	if parsed, err := evm.ParseSignature(raw); err == nil {
+		if address, err := evm.RecoverMessage(message, parsed); err == nil && p.Network.SameAddress(address.String(), p.Payer) {
+			return true, nil
+		}
+	}
+	chain, _ := s.chain(p.Network)
+	wallets, ok := chain.(SignatureChain)
+	if !ok {
 		return false, invalid
 	}
-	address, err := evm.RecoverMessage([]byte(ProofMessage(p.ID, hash)), parsed)
-	if err != nil || !p.Network.SameAddress(address.String(), p.Payer) {
+	valid, err := wallets.ValidSignature(ctx, p.Payer, evm.MessageDigest(message), raw)
+	switch {
+	case err != nil:
+		return false, &Error{Code: ErrChainUnavailable.Code, Message: ErrChainUnavailable.Message, Err: err}
+	case !valid:
 		return false, invalid
 	}
 	return true, nil
@@ -128,7 +141,7 @@ func (s *Service) prove(ctx context.Context, p Payment, hash string, signed bool
 	case !tx.Succeeded:
 		return s.reverted(ctx, p, hash, tx)
 	}
-	logs, err := transfersOf(&p, tx)
+	transfers, err := transfersOf(&p, tx)
 	if err != nil {
 		return p, Grant{}, err
 	}
@@ -138,13 +151,19 @@ func (s *Service) prove(ctx context.Context, p Payment, hash string, signed bool
 	if tx.Confirmations < s.options.Payments.confirmations(p.Network) {
 		return s.note(ctx, p, hash, tx)
 	}
-	return s.confirm(ctx, p, hash, tx, logs, signed)
+	return s.confirm(ctx, p, hash, tx, transfers, signed)
 }
 
 func mismatch(code, message string) *Error { return v402api.Invalid("transaction_hash", code, message) }
 
-// transfersOf finds the transfers in tx that pay p, by their log index.
-func transfersOf(p *Payment, tx x402.Transaction) ([]int64, error) {
+// transfer is a movement of money in a transaction.
+type transfer struct {
+	log    int64 // its index, or NativeLog
+	amount x402.Amount
+}
+
+// transfersOf finds the transfers in tx that pay p.
+func transfersOf(p *Payment, tx x402.Transaction) ([]transfer, error) {
 	same := p.Network.SameAddress
 	if p.Asset == "" {
 		switch {
@@ -155,11 +174,11 @@ func transfersOf(p *Payment, tx x402.Transaction) ([]int64, error) {
 		case tx.Value.Cmp(p.Amount) < 0:
 			return nil, mismatch(v402api.AmountTooLow, fmt.Sprintf("The transaction moved %s of %s", tx.Value, p.Amount))
 		}
-		return []int64{NativeLog}, nil
+		return []transfer{{NativeLog, tx.Value}}, nil
 	}
 	best := mismatch(CodeAssetMismatch, "The transaction does not move "+p.Currency)
 	score := 0
-	var logs []int64
+	var found []transfer
 	for _, t := range tx.Transfers {
 		fits := 0
 		var why *Error
@@ -173,17 +192,17 @@ func transfersOf(p *Payment, tx x402.Transaction) ([]int64, error) {
 		case t.Amount.Cmp(p.Amount) < 0:
 			fits, why = 3, mismatch(v402api.AmountTooLow, fmt.Sprintf("The transaction moved %s of %s", t.Amount, p.Amount))
 		default:
-			logs = append(logs, int64(t.LogIndex))
+			found = append(found, transfer{int64(t.LogIndex), t.Amount})
 			continue
 		}
 		if fits > score {
 			score, best = fits, why
 		}
 	}
-	if logs == nil {
+	if found == nil {
 		return nil, best
 	}
-	return logs, nil
+	return found, nil
 }
 
 // note keeps a transaction that is not certain yet.
@@ -225,15 +244,15 @@ func (s *Service) reverted(ctx context.Context, p Payment, hash string, tx x402.
 
 // confirm closes a payment with a transaction that is deep enough. Of several
 // transfers that would do, the first that proves nothing else counts.
-func (s *Service) confirm(ctx context.Context, p Payment, hash string, tx x402.Transaction, logs []int64, signed bool) (Payment, Grant, error) {
+func (s *Service) confirm(ctx context.Context, p Payment, hash string, tx x402.Transaction, transfers []transfer, signed bool) (Payment, Grant, error) {
 	var err error
-	for _, log := range logs {
+	for _, t := range transfers {
 		var confirmed Payment
 		var g *Grant
-		proof := Proof{Method: MethodTransaction, Network: p.Network, Transaction: hash, LogIndex: log, Signed: signed}
+		proof := Proof{Method: MethodTransaction, Network: p.Network, Transaction: hash, LogIndex: t.log, Amount: t.amount, Signed: signed}
 		now := s.now()
 		confirmed, g, err = s.store.ConfirmProductPayment(ctx, p.ID, proof, func(p *Payment) (*Grant, []store.Event, error) {
-			p.Transaction, p.LogIndex, p.Block, p.Confirmations = hash, log, tx.Block, tx.Confirmations
+			p.Transaction, p.LogIndex, p.Block, p.Confirmations = hash, t.log, tx.Block, tx.Confirmations
 			return conclude(p, tx.Time, now)
 		})
 		switch {

@@ -126,7 +126,6 @@ func (s *Service) accept(ctx context.Context, p Payment) (Payment, error) {
 		if err := p.move(PaymentConfirmed, now); err != nil {
 			return nil, nil, err
 		}
-		p.FailureReason = ""
 		g := newGrant(p, now, false)
 		return &g, []store.Event{paymentEvent(EventPaymentConfirmed, p, now), grantEvent(p, &g, now)}, nil
 	})

@@ -15,7 +15,7 @@ import (
 const (
 	paymentsAtOnce = 50
 	quotesAtOnce   = 1000
-	graceOfDoubt   = time.Hour // after which a payment that nobody can decide has failed
+	graceOfDoubt   = time.Hour // after which a payment that nobody can decide is for an admin
 )
 
 // runPayments looks after open payments until ctx ends.
@@ -72,7 +72,7 @@ func (s *Service) tend(ctx context.Context, p Payment) error {
 		return err
 	case refused == ErrTransactionGone && late:
 		return s.expire(ctx, p.ID)
-	case refused == ErrTransactionUsed, len(refused.Faults) > 0, refused == ErrEarlierOpen && late:
+	case refused == ErrTransactionUsed, len(refused.Faults) > 0:
 		return s.drop(ctx, p.ID, refused)
 	default:
 		return err
@@ -138,6 +138,9 @@ func (s *Service) ask(ctx context.Context, p Payment) error {
 		return nil
 	case middleware.Undecided(resp) && s.now().Before(p.ExpiresAt.Add(graceOfDoubt)):
 		return nil
+	case middleware.Undecided(resp):
+		_, _, err = s.dispute(ctx, p, "", "It is not known whether the money has moved: "+string(resp.ErrorReason))
+		return settledMeanwhile(err)
 	}
 	_, _, err = s.settled(ctx, p, resp, false)
 	if errors.Is(err, ErrTransactionUsed) {

@@ -27,8 +27,10 @@ type PaymentStore interface {
 	// change confirms it, or not, and makes the grant that it buys, or nil. The proof
 	// is kept with it. It returns [ErrProofUsed] if the transfer proves another
 	// payment, or its transaction one of the other method, and [ErrEarlierPayment]
-	// if the payment is one by transaction, its proof is not signed, and an earlier
-	// open one has its network, asset, payer, payee and amount. The product counts
+	// if the payment is one by transaction, its proof is not signed, and another open
+	// one with its network, asset, payer and payee fits the transfer better: by an
+	// amount that is larger, up to that of the transfer, or by the same amount and an
+	// earlier creation. The product counts
 	// one purchase more with the grant. A grant that the payment has already is no
 	// longer revoked and returned in place of the new one.
 	ConfirmProductPayment(ctx context.Context, id string, proof Proof, change func(*Payment) (*Grant, []store.Event, error)) (Payment, *Grant, error)
@@ -79,7 +81,7 @@ const (
 // What [PaymentStore.ConfirmProductPayment] returns, wrapped.
 var (
 	ErrProofUsed      = errors.New("the transfer proves another payment")
-	ErrEarlierPayment = errors.New("an earlier payment waits for the same transfer")
+	ErrEarlierPayment = errors.New("another payment waits for the same transfer")
 )
 
 // Proof is the transfer that paid.
@@ -87,8 +89,9 @@ type Proof struct {
 	Method      PaymentMethod
 	Network     x402.Network
 	Transaction string
-	LogIndex    int64 // of a MethodTransaction; [NativeLog] for native coin
-	Signed      bool  // the payer has signed that the payment is its own
+	LogIndex    int64       // of a MethodTransaction; [NativeLog] for native coin
+	Amount      x402.Amount // that it moved
+	Signed      bool        // the payer has signed that the payment is its own
 }
 
 // PaymentFilter selects payments; what is zero selects all.

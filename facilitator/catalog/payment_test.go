@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -188,6 +189,56 @@ func TestATransferGoesToTheEarlierPaymentUnlessThePayerSigns(t *testing.T) {
 	}
 	w := s.send("POST", "/api/v1/clients/payments/"+thief+"/confirm", map[string]any{"transaction_hash": hash, "payer_signature": sign(thief)})
 	require.Equal(t, 200, w.Code, "%s", w.Body)
+}
+
+// wallets is a chain on which all wallets are contracts, which accept one signature.
+type wallets struct {
+	catalog.Chain
+	accepts string
+	down    error
+}
+
+func (w *wallets) ValidSignature(_ context.Context, wallet string, digest [32]byte, signature []byte) (bool, error) {
+	return wallet == buyer && digest != [32]byte{} && string(signature) == w.accepts, w.down
+}
+
+func TestAContractWalletSignsForItsPayment(t *testing.T) {
+	t.Parallel()
+	chain := &wallets{accepts: "we two agree"}
+	s := openKiosk(t, func(c *catalog.Config) {
+		chain.Chain = c.Chains[0]
+		c.Chains = []catalog.Chain{chain}
+	})
+	s.sell("course", ether)
+	s.create("course")
+	s.wait(time.Second)
+	id, hash := s.create("course"), s.chain.put(1, s.now())
+	confirm := func(signature string) *httptest.ResponseRecorder {
+		body := map[string]any{"transaction_hash": hash, "payer_signature": "0x" + hex.EncodeToString([]byte(signature))}
+		return s.send("POST", "/api/v1/clients/payments/"+id+"/confirm", body)
+	}
+	require.Equal(t, "payer_signature", refused(t, confirm("I agree"), 400, "VALIDATION_ERROR")["field"])
+	require.Equal(t, "payer_signature", refused(t, confirm(strings.Repeat("x", 5000)), 400, "VALIDATION_ERROR")["field"])
+	chain.down = errBroken
+	refused(t, confirm("we two agree"), 503, "BLOCKCHAIN_UNAVAILABLE")
+	chain.down = nil
+	require.Equal(t, 200, confirm("we two agree").Code)
+}
+
+func TestNobodyTakesATransferForACheaperProduct(t *testing.T) {
+	t.Parallel()
+	s := openKiosk(t)
+	s.sell("course", ether)
+	s.sell("cheap", ether, func(p *catalog.Product) { p.Price = x402.NewAmount(1) })
+	thief := s.create("cheap", func(b map[string]any) { b["amount"] = "1" })
+	s.wait(time.Second)
+	mine := s.create("course")
+	hash := s.chain.put(1, s.now())
+	status, v := s.confirm(thief, hash)
+	require.Equal(t, 409, status, "%v", v)
+	require.Equal(t, "CONFLICT", v["error"])
+	status, v = s.confirm(mine, hash)
+	require.Equal(t, 200, status, "%v", v)
 }
 
 func TestAPaymentExpiresAndLateMoneyIsForTheAdmin(t *testing.T) {

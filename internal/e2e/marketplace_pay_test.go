@@ -165,6 +165,37 @@ func TestAnAgentPaysAQuoteInOneRequest(t *testing.T) {
 	c.took(1)
 }
 
+func TestAnAgentOfVersion1PaysAQuoteInOneRequest(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	buyer := c.chain.Payer
+	q, old := c.quote(buyer.Address), &version1{}
+	a, err := send(c.wallet(buyer, old).Client(), c.request(0, q))
+	require.NoError(t, err)
+	require.Equal(t, 200, a.status, a.body)
+	require.Equal(t, "entitlement_active", a.Status)
+	require.NotEmpty(t, old.sent)
+	require.Equal(t, "consumed", c.state(q).State)
+	c.took(1)
+
+	pay := func(q offerQuote) bazaarAnswer { // with the payment that was sent before
+		r := c.request(1, q)
+		r.Header.Set(x402.HeaderPaymentV1, old.sent)
+		a, err := send(http.DefaultClient, r)
+		require.NoError(t, err)
+		return a
+	}
+	again := pay(q)
+	require.Equal(t, 200, again.status, again.body)
+	require.Equal(t, a.body, again.body)
+	second := c.quote(buyer.Address)
+	reused := pay(second)
+	require.NotEqual(t, 200, reused.status, reused.body)
+	require.Equal(t, "open", c.state(second).State)
+	c.took(1)
+	require.Equal(t, 1, c.entitlements(buyer.Address))
+}
+
 func TestAQuoteThatCannotBePaidTakesNoMoney(t *testing.T) {
 	t.Parallel()
 	var ahead atomic.Int64

@@ -60,10 +60,10 @@ func addressKey(n x402.Network, address string) string {
 	return address
 }
 
-// termsKey is what two payments share that the same transfer would pay.
+// termsKey is what two payments share that the same transfer could pay.
 func termsKey(p *catalog.Payment) string {
 	return strings.Join([]string{
-		string(p.Network), addressKey(p.Network, p.Asset), addressKey(p.Network, p.Payer), addressKey(p.Network, p.Payee), p.Amount.String(),
+		string(p.Network), addressKey(p.Network, p.Asset), addressKey(p.Network, p.Payer), addressKey(p.Network, p.Payee),
 	}, "|")
 }
 
@@ -212,10 +212,11 @@ func prove(ctx context.Context, tx querier, p *catalog.Payment, proof catalog.Pr
 	case proof.Signed:
 		return nil
 	}
-	earlier, err := all(ctx, tx, column[string], `SELECT id FROM v402_catalog_payments
-		WHERE terms_key = $1 AND created_at < $2 AND status IN ('pending', 'processing') AND method = $3 AND id <> $4 LIMIT 1`,
-		termsKey(p), micros(p.CreatedAt), string(catalog.MethodTransaction), p.ID)
-	if err == nil && len(earlier) > 0 {
+	better, err := all(ctx, tx, column[string], `SELECT id FROM v402_catalog_payments
+		WHERE terms_key = $1 AND status IN ('pending', 'processing') AND method = $2 AND id <> $3
+			AND (amount_key = $4 AND created_at < $5 OR amount_key > $4 AND amount_key <= $6) LIMIT 1`,
+		termsKey(p), string(catalog.MethodTransaction), p.ID, amountKey(p.Amount), micros(p.CreatedAt), amountKey(proof.Amount))
+	if err == nil && len(better) > 0 {
 		err = catalog.ErrEarlierPayment
 	}
 	return err

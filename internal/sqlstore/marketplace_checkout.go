@@ -239,16 +239,10 @@ func (s *DB) checkout(ctx context.Context, tx querier, id string, now time.Time)
 	if len(newest) > 0 {
 		c.Number += newest[0]
 	}
-	if q.OfferID == "" {
-		return c, nil
-	}
-	if c.Held, err = countHeld(ctx, tx, q.Wallet, q.OfferID, now); err != nil {
+	if err := await(ctx, tx, &c, q.Wallet, now); err != nil || q.OfferID == "" {
 		return c, err
 	}
-	reserved, err := one(ctx, tx, column[int64], `SELECT COUNT(*) FROM v402_marketplace_quotes
-		WHERE wallet = $1 AND offer_id = $2 AND state = 'open' AND payment_key <> '' AND renews = '' AND id <> $3`, q.Wallet, q.OfferID, id)
-	c.Reserved = int(reserved)
-	if err != nil || q.Renews == "" {
+	if c.Held, err = countHeld(ctx, tx, q.Wallet, q.OfferID, now); err != nil || q.Renews == "" {
 		return c, err
 	}
 	e, err := locked(ctx, s, tx, entitlements, q.Renews)
@@ -259,6 +253,27 @@ func (s *DB) checkout(ctx context.Context, tx querier, id string, now time.Time)
 		c.Renewed = &e
 	}
 	return c, err
+}
+
+// await counts what other quotes of a wallet are reserved for.
+func await(ctx context.Context, tx querier, c *marketplace.Checkout, wallet string, now time.Time) error {
+	others, err := all(ctx, tx, quotes.scan, "SELECT "+quotes.columns+` FROM v402_marketplace_quotes
+		WHERE wallet = $1 AND state = 'open' AND payment_key <> '' AND id <> $2`, wallet, c.Quote.ID)
+	if err != nil {
+		return err
+	}
+	for i := range others {
+		renewed, err := all(ctx, tx, entitlements.scan, "SELECT "+entitlementColumns+" FROM v402_marketplace_entitlements WHERE id = $1", others[i].Renews)
+		if err != nil {
+			return err
+		}
+		var of *marketplace.Entitlement
+		if len(renewed) > 0 {
+			of = &renewed[0]
+		}
+		c.Await(&others[i], of, now)
+	}
+	return nil
 }
 
 // countHeld counts the entitlements of an offer that a wallet has, active or

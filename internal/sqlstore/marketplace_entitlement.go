@@ -125,7 +125,11 @@ func (s *DB) TransferEntitlement(ctx context.Context, id, to string, now time.Ti
 		if err != nil {
 			return err
 		}
-		trail, err := change(&e, held)
+		c := marketplace.Checkout{Quote: marketplace.CheckoutQuote{Buyer: marketplace.Buyer{OfferID: e.OfferID}}}
+		if err := await(ctx, tx, &c, to, now); err != nil {
+			return err
+		}
+		trail, err := change(&e, held+c.Reserved)
 		if err != nil {
 			return err
 		}

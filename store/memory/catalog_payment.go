@@ -175,7 +175,7 @@ func (s *Store) prove(row *payment, p catalog.Proof) error {
 			return catalog.ErrProofUsed
 		}
 		for _, other := range d.payments {
-			if !p.Signed && other.CreatedAt.Before(row.CreatedAt) && sameTransfer(other, row) {
+			if !p.Signed && fitsBetter(other, row, p.Amount) {
 				return catalog.ErrEarlierPayment
 			}
 		}
@@ -185,11 +185,16 @@ func (s *Store) prove(row *payment, p catalog.Proof) error {
 	return nil
 }
 
-// sameTransfer says whether an open payment waits for the same as row does.
-func sameTransfer(other, row *payment) bool {
+// fitsBetter says whether an open payment fits a transfer of amount better than
+// row does.
+func fitsBetter(other, row *payment, amount x402.Amount) bool {
+	more := other.Amount.Cmp(row.Amount)
+	if more < 0 || more == 0 && !other.CreatedAt.Before(row.CreatedAt) || more > 0 && other.Amount.Cmp(amount) > 0 {
+		return false
+	}
 	same := row.Network.SameAddress
 	return other != row && other.Method == catalog.MethodTransaction && other.Status.Open() && other.Network == row.Network &&
-		same(other.Asset, row.Asset) && same(other.Payer, row.Payer) && same(other.Payee, row.Payee) && other.Amount.Equal(row.Amount)
+		same(other.Asset, row.Asset) && same(other.Payer, row.Payer) && same(other.Payee, row.Payee)
 }
 
 // LeaseProductPayments implements [catalog.PaymentStore].

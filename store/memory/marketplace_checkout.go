@@ -203,21 +203,25 @@ func (s *Store) checkout(q *marketplace.CheckoutQuote, now time.Time) marketplac
 	c := marketplace.Checkout{
 		Quote: showQuote(q), Membership: s.membership(q.Wallet), Number: s.market.numbers[sequence{q.ChainID, q.Wallet}] + 1,
 	}
+	s.await(&c, q.Wallet, now)
 	if q.OfferID == "" {
 		return c
 	}
 	c.Held = s.count(q.Wallet, q.OfferID, now)
-	for _, id := range s.market.payments {
-		other := s.market.quotes[id]
-		if id != q.ID && other.Wallet == q.Wallet && other.OfferID == q.OfferID && other.State == marketplace.QuoteOpen && other.Renews == "" {
-			c.Reserved++
-		}
-	}
 	if e := s.market.entitlements[q.Renews]; e != nil {
 		renewed := *e
 		c.Renewed = &renewed
 	}
 	return c
+}
+
+// await counts what other quotes of a wallet are reserved for.
+func (s *Store) await(c *marketplace.Checkout, wallet string, now time.Time) {
+	for _, id := range s.market.payments {
+		if other := s.market.quotes[id]; id != c.Quote.ID && other.Wallet == wallet && other.State == marketplace.QuoteOpen {
+			c.Await(other, s.market.entitlements[other.Renews], now)
+		}
+	}
 }
 
 // count is how many active or suspended entitlements of an offer a wallet has.

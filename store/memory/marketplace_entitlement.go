@@ -106,7 +106,9 @@ func (s *Store) TransferEntitlement(ctx context.Context, id, to string, now time
 		return marketplace.Entitlement{}, missing("entitlement", id)
 	}
 	e := *old
-	trail, err := change(&e, s.count(to, e.OfferID, now))
+	c := marketplace.Checkout{Quote: marketplace.CheckoutQuote{Buyer: marketplace.Buyer{OfferID: e.OfferID}}}
+	s.await(&c, to, now)
+	trail, err := change(&e, s.count(to, e.OfferID, now)+c.Reserved)
 	if err != nil {
 		return marketplace.Entitlement{}, err
 	}

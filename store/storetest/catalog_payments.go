@@ -350,6 +350,26 @@ var proofPromises = promises[PaymentStore]{
 		confirm(t, s, late, proof)
 		confirm(t, s, early, proofOf(early, 3, 0))
 	},
+	"a transfer goes to the payment that it fits best": func(t *testing.T, s PaymentStore) {
+		worth := func(n uint64) func(*catalog.Payment) {
+			return func(p *catalog.Payment) { p.Amount = x402.NewAmount(n) }
+		}
+		cheap, right, dear := addPayment(t, s, newPayment(1, worth(9))), addPayment(t, s, newPayment(2, worth(100))), addPayment(t, s, newPayment(3, worth(101)))
+		for n, p := range []catalog.Payment{cheap, right} {
+			proof := proofOf(p, n, 0)
+			proof.Amount = x402.NewAmount(100)
+			_, _, err := s.ConfirmProductPayment(t.Context(), p.ID, proof, confirming(proof, at))
+			if p.ID == cheap.ID {
+				require.ErrorIs(t, err, catalog.ErrEarlierPayment)
+			} else {
+				require.NoError(t, err, "what is dearer than the transfer is in nobody's way")
+			}
+		}
+		proof := proofOf(cheap, 0, 0)
+		proof.Amount = x402.NewAmount(100)
+		confirm(t, s, cheap, proof)
+		confirm(t, s, dear, proofOf(dear, 3, 0))
+	},
 	"an earlier payment that is over is in nobody's way": func(t *testing.T, s PaymentStore) {
 		addPayment(t, s, newPayment(1, func(p *catalog.Payment) { p.Status = catalog.PaymentFailed }))
 		late := addPayment(t, s, newPayment(2))

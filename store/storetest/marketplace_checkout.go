@@ -309,6 +309,28 @@ var checkoutPromises = promises[MarketplaceStore]{
 		require.Equal(t, 2, seen.Held, "one of the active has expired")
 		require.Equal(t, 2, seen.Reserved)
 		require.Equal(t, marketplace.EntitlementID(8453, marketWallet(1), 1), seen.Renewed.ID)
+		require.True(t, seen.Joining)
+		_, err := s.TransferEntitlement(t.Context(), marketplace.EntitlementID(8453, marketWallet(2), 1), marketWallet(1), at.Add(time.Minute),
+			func(_ *marketplace.Entitlement, held int) (marketplace.Trail, error) {
+				require.Equal(t, 3+2, held)
+				return marketplace.Trail{}, errRefused
+			})
+		require.ErrorIs(t, err, errRefused)
+
+		again := newQuote(13, marketWallet(1)) // renews one that has ended, as does another
+		again.Renews = marketplace.EntitlementID(8453, marketWallet(1), 2)
+		addQuote(t, s, again)
+		_, err = s.UpdateCheckoutQuote(t.Context(), again.ID, func(q *marketplace.CheckoutQuote) (marketplace.Trail, error) {
+			q.PaymentKey = "key 13"
+			return marketplace.Trail{}, nil
+		})
+		require.NoError(t, err)
+		seen = look(newQuote(10, "").ID, at.Add(time.Minute))
+		require.Equal(t, 2, seen.Reserved, "what a renewal of something that has ended gives back counts")
+		require.Equal(t, 2, look(again.ID, at.Add(time.Minute)).Reserved)
+		alone := newQuote(14, marketWallet(2))
+		addQuote(t, s, alone)
+		require.False(t, look(alone.ID, at).Joining, "nothing of another wallet counts")
 	},
 	"a checkout renews an entitlement": func(t *testing.T, s MarketplaceStore) {
 		e := sold(t, s, 1, marketWallet(1))

@@ -31,7 +31,9 @@
 //     key is used as the ASCII text that it is.
 //
 //   - An access token: a JSON Web Token by HS256 with iss "v402", sub the grant,
-//     aud the product, iat, exp, and payer. It lasts as long as the grant.
+//     aud the product, iat, exp, and payer. It lasts as long as the grant. One with
+//     "counted": true is of a grant for so many accesses, which only the catalog
+//     can count: it is exchanged there for a signed URL, and [Verify] refuses it.
 //
 // A signed URL says that the grant was good when the URL was made, and so does a
 // token: who must know of a grant that was revoked since asks the catalog.

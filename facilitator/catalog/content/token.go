@@ -13,6 +13,7 @@ type Ticket struct {
 	Grant    string // ID of the grant; empty if the product was free
 	Product  string // ID of the product
 	Payer    string // address of who paid; only in tokens, and empty where nobody did
+	Counted  bool   // the grant is for so many accesses; only in tokens
 	IssuedAt time.Time
 	Expires  time.Time
 }
@@ -22,6 +23,7 @@ var (
 	ErrMissing = errors.New("content: no proof of payment: neither a signed URL nor an access token")
 	ErrInvalid = errors.New("content: the proof of payment is not valid")
 	ErrExpired = errors.New("content: the proof of payment has expired")
+	ErrCounted = errors.New("content: the access token is for a number of accesses: exchange it for a signed URL at the catalog, which counts them")
 )
 
 const issuer = "v402"
@@ -31,7 +33,8 @@ const maxToken = 2048
 
 type claims struct {
 	jwt.RegisteredClaims
-	Payer string `json:"payer,omitempty"`
+	Payer   string `json:"payer,omitempty"`
+	Counted bool   `json:"counted,omitempty"`
 }
 
 // Token makes the access token of t. Times are kept in seconds.
@@ -44,7 +47,7 @@ func Token(key string, t Ticket) (string, error) {
 			Issuer: issuer, Subject: t.Grant, Audience: jwt.ClaimStrings{t.Product},
 			IssuedAt: jwt.NewNumericDate(t.IssuedAt), ExpiresAt: jwt.NewNumericDate(t.Expires),
 		},
-		Payer: t.Payer,
+		Payer: t.Payer, Counted: t.Counted,
 	}).SignedString([]byte(key))
 }
 
@@ -82,5 +85,5 @@ func (v Verifier) token(key, product, token string) (Ticket, error) {
 	case len(c.Audience) != 1 || c.IssuedAt == nil:
 		return Ticket{}, ErrInvalid
 	}
-	return Ticket{Grant: c.Subject, Product: product, Payer: c.Payer, IssuedAt: c.IssuedAt.UTC(), Expires: c.ExpiresAt.UTC()}, nil
+	return Ticket{Grant: c.Subject, Product: product, Payer: c.Payer, Counted: c.Counted, IssuedAt: c.IssuedAt.UTC(), Expires: c.ExpiresAt.UTC()}, nil
 }

@@ -22,7 +22,8 @@ func (v Verifier) now() time.Time {
 
 // Verify says whether r may read product: by the signed URL that it asks for, or
 // by an access token in "Authorization: Bearer" or in the query parameter "token".
-// The error is [ErrMissing], [ErrExpired] or [ErrInvalid], perhaps wrapped.
+// The error is [ErrMissing], [ErrExpired], [ErrInvalid] or [ErrCounted], perhaps
+// wrapped.
 func Verify(key, product string, r *http.Request) (Ticket, error) {
 	return Verifier{Keys: []string{key}}.Request(product, r)
 }
@@ -31,7 +32,7 @@ func Verify(key, product string, r *http.Request) (Ticket, error) {
 // r hides what was signed: then use [Verifier.URL] with the URL of the buyer.
 func (v Verifier) Request(product string, r *http.Request) (Ticket, error) {
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && strings.Count(token, ".") == 2 {
-		return v.Token(product, strings.TrimSpace(token))
+		return v.uncounted(product, strings.TrimSpace(token))
 	}
 	u := *r.URL
 	u.Host = r.Host
@@ -40,10 +41,19 @@ func (v Verifier) Request(product string, r *http.Request) (Ticket, error) {
 	case ok && strings.HasPrefix(token, urlVersion+"."):
 		return v.URL(product, &u)
 	case ok:
-		return v.Token(product, token)
+		return v.uncounted(product, token)
 	case r.URL.Query().Get(urlParam) != "":
-		return v.Token(product, r.URL.Query().Get(urlParam))
+		return v.uncounted(product, r.URL.Query().Get(urlParam))
 	default:
 		return Ticket{}, ErrMissing
 	}
+}
+
+// uncounted verifies a token that says all by itself.
+func (v Verifier) uncounted(product, token string) (Ticket, error) {
+	t, err := v.Token(product, token)
+	if err == nil && t.Counted {
+		return Ticket{}, ErrCounted
+	}
+	return t, err
 }

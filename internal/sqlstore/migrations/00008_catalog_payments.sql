@@ -18,7 +18,7 @@ CREATE TABLE v402_catalog_payments (
 	payer              TEXT NOT NULL,
 	payer_key          TEXT NOT NULL, -- in the one spelling that stands for all, as the next two
 	payee              TEXT NOT NULL,
-	terms_key          TEXT NOT NULL, -- network, asset, payer, payee and amount
+	terms_key          TEXT NOT NULL, -- network, asset, payer and payee
 	amount             TEXT NOT NULL,
 	amount_key         TEXT NOT NULL,
 	fee                TEXT NOT NULL,
@@ -47,7 +47,7 @@ CREATE INDEX v402_catalog_payments_newest ON v402_catalog_payments (created_at, 
 CREATE INDEX v402_catalog_payments_owner ON v402_catalog_payments (owner_id, created_at, id);
 CREATE INDEX v402_catalog_payments_user ON v402_catalog_payments (user_id, created_at, id);
 CREATE INDEX v402_catalog_payments_open ON v402_catalog_payments (created_at, id) WHERE status IN ('pending', 'processing');
-CREATE INDEX v402_catalog_payments_terms ON v402_catalog_payments (terms_key, created_at) WHERE status IN ('pending', 'processing');
+CREATE INDEX v402_catalog_payments_terms ON v402_catalog_payments (terms_key, amount_key) WHERE status IN ('pending', 'processing');
 
 -- Transactions that proved payments: by one method each.
 CREATE TABLE v402_catalog_transactions (

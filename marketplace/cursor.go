@@ -1,0 +1,36 @@
+package marketplace
+
+import (
+	"context"
+
+	"github.com/v402/v402/store"
+)
+
+func errCursor() *Error { return Invalid("cursor", "cursor is not one that a list returned.") }
+
+// checkCursor refuses a cursor that no list has returned: it is what look finds.
+func checkCursor[T any](ctx context.Context, cursor string, look func(context.Context, string) (T, error)) error {
+	if cursor == "" {
+		return nil
+	}
+	_, err := look(ctx, cursor)
+	return refusal(err, errCursor(), "look for a cursor")
+}
+
+// known finds the wallet of a membership.
+func (s *Service) known(ctx context.Context, wallet string) (Membership, error) {
+	m, err := s.store.Membership(ctx, wallet)
+	if err == nil && m.Status == MembershipNone {
+		err = store.ErrNotFound
+	}
+	return m, err
+}
+
+// checkWallet refuses a cursor that is no wallet. The approval that it was of may
+// be withdrawn.
+func checkWallet(cursor string) error {
+	if address, err := wallet("cursor", cursor); cursor != "" && (err != nil || address != cursor) {
+		return errCursor()
+	}
+	return nil
+}
