@@ -9,6 +9,7 @@ import (
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/facilitator/report"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
@@ -26,6 +27,7 @@ type backend interface {
 	marketplace.Store
 	account.Store
 	catalog.Store
+	report.Store
 	webhook.Store
 	Close() error
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/facilitator/report"
 	"github.com/v402/v402/x402"
 )
 
@@ -36,7 +37,11 @@ func openV1(c config, dev bool, f x402.Facilitator, chains []facilitator.Chain, 
 		return nil, err
 	}
 	rooms := v1{catalog: shop, runs: []func(context.Context) error{publisher.Run, shop.Run}}
-	handlers := []http.Handler{accounts.Handler(), shop.Handler()}
+	reports, err := report.New(report.Config{Store: store, Authenticate: accounts.Authenticate, Coins: shop.Coins(), Limits: limits, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	handlers := []http.Handler{accounts.Handler(), shop.Handler(), reports.Handler()}
 	if served {
 		handlers = append(handlers, publisher.Handler())
 	}

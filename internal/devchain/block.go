@@ -56,15 +56,23 @@ func drain(arrivals <-chan core.NewTxsEvent) {
 }
 
 // mineWaiting makes one block if blocks are made on arrival and a transaction
-// waits that can be mined now. Others announce themselves.
+// waits that can be mined now. What the block leaves out, since it is full or was
+// made in a hurry, is for the next one; others announce themselves.
 func (c *Chain) mineWaiting(ctx context.Context) {
 	if c.cfg.BlockTime > 0 || c.held.Load() || !c.waitForClock(ctx) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.held.Load() && c.anyMineable() {
-		c.beacon.Commit()
+	if c.held.Load() || !c.anyMineable() {
+		return
+	}
+	c.beacon.Commit()
+	if c.anyMineable() {
+		select {
+		case c.wake <- struct{}{}:
+		default: // it will wake anyway
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/facilitator/report"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/memory"
 	"github.com/v402/v402/x402"
@@ -39,7 +40,9 @@ func openMarket(t *testing.T, f x402.Facilitator) *market {
 		Store: s, Authenticate: accounts.Authenticate, Facilitator: f, Networks: []x402.Network{x402.BaseSepolia},
 	})
 	require.NoError(t, err)
-	handler, err := account.Join(accounts.Handler(), m.catalog.Handler())
+	reports, err := report.New(report.Config{Store: s, Authenticate: accounts.Authenticate, Coins: m.catalog.Coins()})
+	require.NoError(t, err)
+	handler, err := account.Join(accounts.Handler(), m.catalog.Handler(), reports.Handler())
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -116,6 +119,26 @@ func TestTheProvidersExampleOfTheDocumentationRuns(t *testing.T) {
 				OwnerID                  string `json:"owner_id"`
 			}
 		}
+		Analytics struct {
+			Status int
+			Body   struct {
+				Summary struct {
+					Products   *int         `json:"total_products"`
+					Active     *int         `json:"active_products"`
+					Revenue    *string      `json:"total_revenue"`
+					Views      *int         `json:"total_views"`
+					Purchases  *int         `json:"total_purchases"`
+					Conversion *json.Number `json:"conversion_rate"`
+				}
+				Trends struct {
+					Revenue   *json.Number `json:"revenue_growth"`
+					Views     *json.Number `json:"view_growth"`
+					Customers *int         `json:"new_customers"`
+				}
+				Top       []json.RawMessage      `json:"top_products"`
+				Geography map[string]json.Number `json:"geographic_distribution"`
+			}
+		}
 		UnpaidRequests struct {
 			Status int
 			Body   struct {
@@ -128,6 +151,13 @@ func TestTheProvidersExampleOfTheDocumentationRuns(t *testing.T) {
 	require.Equal(t, http.StatusCreated, got.Product.Status, "%s", &told)
 	require.Equal(t, []string{"Premium Content", "draft", "5000000000000000000", m.provider.User.ID},
 		[]string{got.Product.Body.Title, got.Product.Body.Status, got.Product.Body.Price, got.Product.Body.OwnerID})
+	require.Equal(t, http.StatusOK, got.Analytics.Status, "%s", &told)
+	summary, trends := got.Analytics.Body.Summary, got.Analytics.Body.Trends
+	require.Equal(t, []int{1, 0, 0, 0, 0}, []int{*summary.Products, *summary.Active, *summary.Views, *summary.Purchases, *trends.Customers}, "%s", &told)
+	require.Equal(t, "0", *summary.Revenue)
+	require.Equal(t, []json.Number{"0", "0", "0"}, []json.Number{*summary.Conversion, *trends.Revenue, *trends.Views})
+	require.NotNil(t, got.Analytics.Body.Top)
+	require.NotNil(t, got.Analytics.Body.Geography)
 	require.Equal(t, http.StatusOK, got.UnpaidRequests.Status, "%s", &told)
 	require.Equal(t, "0", got.UnpaidRequests.Body.Revenue)
 	require.NotNil(t, got.UnpaidRequests.Body.Items)

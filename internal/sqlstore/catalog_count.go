@@ -22,8 +22,10 @@ func (s *DB) CountViews(ctx context.Context, views map[string]int64, at time.Tim
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM v402_catalog_activity WHERE hour < $1", hourOf(at.Add(-activityKept)))
-		return err
+		if _, err := tx.ExecContext(ctx, "DELETE FROM v402_catalog_activity WHERE hour < $1", hourOf(at.Add(-activityKept))); err != nil {
+			return err
+		}
+		return purgeReportViews(ctx, tx, at)
 	})
 	if err != nil {
 		return s.errorf("count views: %w", err)
@@ -45,6 +47,9 @@ func (s *DB) countViews(ctx context.Context, tx querier, ids []string, views map
 			return err
 		}
 		if err := addActivity(ctx, tx, p.ID, at, n, 0); err != nil {
+			return err
+		}
+		if err := addReportViews(ctx, tx, p.ID, p.OwnerID, at, n); err != nil {
 			return err
 		}
 		p.Views += n

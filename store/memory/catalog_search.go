@@ -171,6 +171,7 @@ func (s *Store) CountViews(ctx context.Context, views map[string]int64, at time.
 		}
 		p.Views += n
 		s.catalog.addActivity(id, at, n, 0)
+		s.reports.add(id, p.OwnerID, at, n)
 		s.save(event(p.show(), n))
 	}
 	for hour := range s.catalog.activity {
@@ -178,6 +179,7 @@ func (s *Store) CountViews(ctx context.Context, views map[string]int64, at time.
 			delete(s.catalog.activity, hour)
 		}
 	}
+	s.reports.purge(at)
 	return nil
 }
 

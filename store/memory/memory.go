@@ -32,6 +32,7 @@ type Store struct {
 	wallet      walletData
 	market      marketData
 	catalog     catalogData
+	reports     reportData
 }
 
 var (

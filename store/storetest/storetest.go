@@ -11,6 +11,7 @@ import (
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
+	reports "github.com/v402/v402/facilitator/report"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
@@ -30,6 +31,7 @@ type Store interface {
 	catalog.LogStore
 	catalog.AccessStore
 	CatalogStore
+	reports.Store
 	webhook.Store
 }
 
@@ -121,6 +123,9 @@ func Test(t *testing.T, open Open) {
 			}
 			return stores
 		})
+	})
+	t.Run("Reports", func(t *testing.T) {
+		TestReports(t, func(t *testing.T) ReportStore { return one(t) })
 	})
 	t.Run("Accounts", func(t *testing.T) {
 		TestAccounts(t, func(t *testing.T, replicas int) []AccountStore {
