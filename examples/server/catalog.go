@@ -21,7 +21,7 @@ import (
 func openCatalog(c config, dev bool, f x402.Facilitator, chains []facilitator.Chain, accounts *account.Service, limits *account.Limits, s catalog.Store, log *slog.Logger) (*catalog.Service, error) {
 	config := catalog.Config{
 		Store: s, Authenticate: accounts.Authenticate, Providers: providersOf(accounts), Facilitator: f, Limits: limits, Logger: log,
-		Payments: catalog.PaymentConfig{Secret: c.catalogKey, PublicURL: c.publicURL, Buyer: accounts.Caller, AllowLoopback: dev},
+		Payments: catalog.PaymentConfig{Secret: c.catalogKey, PublicURL: c.publicURL, Buyer: accounts.Caller, AllowLoopback: dev, Guarded: demoResources(c)},
 	}
 	if config.Payments.Secret == nil && dev {
 		config.Payments.Secret = bytes.Repeat([]byte("dev!"), keySize/4)

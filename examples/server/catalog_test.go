@@ -18,12 +18,16 @@ func TestAnArticleIsFoundBoughtAndReadAlsoAfterARestart(t *testing.T) {
 	first := start(t, "-store", store)
 	id := first.find(t, "poem")
 	require.Equal(t, "A request came, and it was asked to pay.\n", first.readArticle(t, id))
-	var list struct{ Items []any }
+	var list struct{ Items []struct{ Resource string } }
 	require.Equal(t, 200, first.get(t, "/discovery/resources", &list))
-	require.Len(t, list.Items, 3)
+	require.Len(t, list.Items, 5)
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+/demo/quote$`, list.Items[0].Resource)
 	var known struct{ Endpoints map[string]string }
 	require.Equal(t, 200, first.get(t, "/.well-known/x402", &known))
 	require.Equal(t, "/api/v1/clients/access", known.Endpoints["access"])
+	var refused struct{ Error string }
+	require.Equal(t, 401, first.get(t, "/api/v1/providers/analytics/dashboard?days=30", &refused))
+	require.Equal(t, "AUTHENTICATION_REQUIRED", refused.Error)
 	first.stop(t)
 
 	second := start(t, "-store", store)

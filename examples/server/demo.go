@@ -34,6 +34,29 @@ func newDemo(c config, f x402.Facilitator, claims middleware.Claims, log *slog.L
 	return guard.Wrap(mux), nil
 }
 
+// demoResources are the demo routes as discovery lists them.
+func demoResources(c config) []x402.DiscoveredResource {
+	if c.payTo == "" {
+		return nil
+	}
+	var accepts []x402.PaymentRequirements
+	for _, chain := range c.chains {
+		asset, err := x402.DefaultAssets().Default(chain.network)
+		if err != nil {
+			continue // newDemo says so
+		}
+		if amount, err := asset.Price("$0.01"); err == nil {
+			r := asset.Requirements(amount, c.payTo)
+			r.MaxTimeoutSeconds = x402.DefaultTimeout
+			accepts = append(accepts, r)
+		}
+	}
+	return []x402.DiscoveredResource{
+		{Resource: "/demo/quote", Type: "http", Accepts: accepts, Description: "A quote of the day", MimeType: "application/json"},
+		{Resource: "/demo/stream", Type: "http", Accepts: accepts, Description: "A countdown, as it happens", MimeType: "text/event-stream"},
+	}
+}
+
 func getQuote(w http.ResponseWriter, r *http.Request) {
 	answer := struct {
 		Quote string `json:"quote"`

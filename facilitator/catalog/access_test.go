@@ -100,6 +100,25 @@ func TestAPaymentOfEitherVersionOpensAProduct(t *testing.T) {
 	}
 }
 
+func TestWhoHasPaidMayReviewAndIsReadByAll(t *testing.T) {
+	t.Parallel()
+	const path, bob = "/api/v1/clients/products/course/reviews", "Bearer bob"
+	s := openKiosk(t)
+	s.sell("course")
+	refused(t, s.send("POST", path, `{"rating":5}`, "Authorization", bob), http.StatusForbidden, "FORBIDDEN")
+	s.buy("course", "Authorization", bob)
+	w := s.send("POST", path, `{"rating":4,"comment":"Worth a cent"}`, "Authorization", bob)
+	require.Equal(t, http.StatusCreated, w.Code, "%s", w.Body)
+	shown := answer(t, s.send("GET", path, nil))
+	require.Equal(t, 4.0, shown["rating"])
+	require.Len(t, shown["items"], 1)
+	require.Equal(t, "Worth a cent", shown["items"].([]any)[0].(map[string]any)["comment"])
+	found := answer(t, s.send("GET", "/api/v1/clients/discover?query=tutorial", nil))["items"].([]any)[0].(map[string]any)
+	require.Equal(t, 4.0, found["rating"])
+	require.Equal(t, 1.0, found["purchase_count"])
+	require.Contains(t, s.events(), catalog.EventReviewPosted)
+}
+
 func TestTheSamePaymentAgainGivesTheSameGrantAndIsNeverSettledForAnother(t *testing.T) {
 	t.Parallel()
 	s := openKiosk(t)

@@ -25,7 +25,7 @@ type SearchSort string
 // The sort orders; [ByRelevance] if none is given.
 const (
 	ByRelevance SearchSort = "relevance" // title before tags, category, description; most bought first without Words
-	Cheapest    SearchSort = "price"
+	Cheapest    SearchSort = "price"     // as a number of smallest units, whatever the currency
 	BestRated   SearchSort = "rating"
 	Newest      SearchSort = "recent"
 )

@@ -20,7 +20,7 @@ type Query struct {
 	Type     ProductType
 	Media    string // a content type, such as "video/mp4"
 	Currency string
-	MinPrice Price // in the smallest unit of the currency
+	MinPrice Price // in the smallest unit of each product's own currency: set Currency to compare prices of one
 	MaxPrice Price
 	Chain    string // on which it can be paid
 	Sort     SearchSort

@@ -129,7 +129,7 @@ func TestAnInvalidAmountIsRefusedAsDocumented(t *testing.T) {
 	overEachStore(t, func(t *testing.T, s *shop) {
 		w := s.do("ann", "POST", "/api/v1/providers/products", `{"title":"T","content_url":"https://a.example","price":"0"}`)
 		require.Equal(t, `{"error":"VALIDATION_ERROR","message":"Invalid payment amount: price must be above 0; what is free has the payment_scheme free",`+
-			`"details":{"code":"AMOUNT_TOO_LOW","field":"price"},"timestamp":"2024-01-15T10:30:00Z"}`, s.want(w, 400))
+			`"details":{"field":"price","code":"AMOUNT_TOO_LOW"},"timestamp":"2024-01-15T10:30:00Z"}`, s.want(w, 400))
 		require.Empty(t, s.events())
 	})
 }

@@ -61,7 +61,8 @@ type PaymentConfig struct {
 	ContentWait   time.Duration // for the headers of what the proxy fetches; 30 s
 	ContentTime   time.Duration // for all of it; 10 min
 
-	// Guarded are routes that are for sale beside products: discovery lists them.
+	// Guarded are routes that are for sale beside products: discovery lists them. A
+	// resource that is a path is one of PublicURL.
 	Guarded   []x402.DiscoveredResource
 	WellKnown WellKnown
 

@@ -29,8 +29,7 @@ var productTypes = []ProductType{
 }
 
 // ProductStatus is where a product stands: draft –publish→ active –unpublish→
-// inactive –publish→ active; draft, active and inactive –archive→ archived; any
-// –delete→ deleted.
+// inactive –publish→ active; active and inactive –archive→ archived; any –delete→ deleted.
 type ProductStatus string
 
 // The statuses of a product.

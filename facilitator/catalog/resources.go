@@ -89,6 +89,9 @@ func (s *Service) guarded(q *ResourceQuery) []x402.DiscoveredResource {
 		if slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
 			continue
 		}
+		if strings.HasPrefix(r.Resource, "/") {
+			r.Resource = s.origin(q) + r.Resource
+		}
 		r.Version = q.Version
 		if r.Accepts = q.offers(r.Accepts); len(r.Accepts) > 0 {
 			list = append(list, r)

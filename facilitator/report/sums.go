@@ -37,12 +37,6 @@ func add(to catalog.Sums, currency string, n *big.Int) {
 	to[currency] = new(big.Int).Add(to.In(currency), n)
 }
 
-func addAll(to, more catalog.Sums) {
-	for currency, n := range more {
-		add(to, currency, n)
-	}
-}
-
 // sold adds a sale to t.
 func (s *Service) sold(t *Totals, sale Sale) {
 	if t.Revenue == nil {

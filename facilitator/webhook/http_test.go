@@ -301,10 +301,10 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, memory.New())
 	a.same(a.do(ann, "POST "+base, `{"url":"http://a.example","events":["x"],"secret":"short"}`), 400,
-		`{"error":"VALIDATION_ERROR","message":"the URL must begin with https://","details":{"code":"INVALID_URL","errors":[`+
+		`{"error":"VALIDATION_ERROR","message":"the URL must begin with https://","details":{"field":"url","code":"INVALID_URL","errors":[`+
 			`{"field":"url","code":"INVALID_URL","message":"the URL must begin with https://"},`+
 			`{"field":"events.0","code":"INVALID_ENUM","message":"events has \"x\", which is no type; see event_types"},`+
-			`{"field":"secret","code":"INVALID_FORMAT","message":"a webhook secret has 16 to 256 characters"}],"field":"url"},`+
+			`{"field":"secret","code":"INVALID_FORMAT","message":"a webhook secret has 16 to 256 characters"}]},`+
 			`"timestamp":"2024-01-20T12:00:00Z"}`)
 	w := a.do(ann, "POST "+base, `{"description":"`+strings.Repeat("x", 70<<10)+`"}`)
 	require.Equal(t, 413, w.Code)

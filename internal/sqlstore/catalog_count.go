@@ -43,19 +43,32 @@ func (s *DB) countViews(ctx context.Context, tx querier, ids []string, views map
 	events := make([]store.Event, 0, len(found))
 	for _, p := range found {
 		n := views[p.ID]
-		if _, err := tx.ExecContext(ctx, "UPDATE v402_catalog_products SET views = views + $1 WHERE id = $2", n, p.ID); err != nil {
-			return err
-		}
-		if err := addActivity(ctx, tx, p.ID, at, n, 0); err != nil {
-			return err
-		}
 		if err := addReportViews(ctx, tx, p.ID, p.OwnerID, at, n); err != nil {
 			return err
 		}
 		p.Views += n
 		events = append(events, event(p, n))
 	}
+	for run := range pieces(found, s.rows) {
+		if err := addViews(ctx, tx, run, views, at); err != nil {
+			return err
+		}
+	}
 	return s.saveEvents(ctx, tx, events)
+}
+
+// addViews adds views to products, with one statement for each of the two tables.
+func addViews(ctx context.Context, tx querier, run []catalog.Product, views map[string]int64, at time.Time) error {
+	var added, active []any
+	for _, p := range run {
+		added, active = append(added, p.ID, views[p.ID]), append(active, hourOf(at), p.ID, views[p.ID], 0)
+	}
+	query := fromValues(1, len(run), value{"v_id", "TEXT"}, value{"v_views", "BIGINT"}) +
+		"UPDATE v402_catalog_products SET views = views + v_views FROM v WHERE id = v_id"
+	if _, err := tx.ExecContext(ctx, query, added...); err != nil {
+		return err
+	}
+	return addActivity(ctx, tx, active)
 }
 
 // countPurchase adds a purchase to a product, with the payment that confirms it.
@@ -67,13 +80,15 @@ func (s *DB) countPurchase(ctx context.Context, tx querier, productID string, at
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		return err // it was erased meanwhile
 	}
-	return addActivity(ctx, tx, productID, at, 0, 1)
+	return addActivity(ctx, tx, []any{hourOf(at), productID, 0, 1})
 }
 
-func addActivity(ctx context.Context, tx querier, productID string, at time.Time, views, purchases int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO v402_catalog_activity (hour, product_id, views, purchases) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (hour, product_id) DO UPDATE SET views = v402_catalog_activity.views + EXCLUDED.views,
-			purchases = v402_catalog_activity.purchases + EXCLUDED.purchases`, hourOf(at), productID, views, purchases)
+// addActivity adds rows of hour, product ID, views and purchases.
+func addActivity(ctx context.Context, tx querier, rows []any) error {
+	const width = 4
+	_, err := tx.ExecContext(ctx, "INSERT INTO v402_catalog_activity (hour, product_id, views, purchases) VALUES "+
+		tuples(1, len(rows)/width, make([]string, width)...)+` ON CONFLICT (hour, product_id) DO UPDATE
+			SET views = v402_catalog_activity.views + EXCLUDED.views, purchases = v402_catalog_activity.purchases + EXCLUDED.purchases`, rows...)
 	return err
 }
 

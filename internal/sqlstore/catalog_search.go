@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -72,9 +73,10 @@ func (s *DB) ranked(ctx context.Context, of catalog.Search, f filter, page store
 	if filtered {
 		places = "SELECT m.seq, m.place, COUNT(*) OVER () AS total FROM (" + places + ") m"
 	}
-	query := "SELECT " + products.columns + ", f.total FROM (" + places + " ORDER BY place, seq DESC" + f.limit(page) + ") f JOIN " + products.counted +
-		" ON p.seq = f.seq ORDER BY f.place, p.seq DESC"
+	query := "SELECT " + products.columns + ", f.place, f.total FROM (" + places + " ORDER BY place, seq DESC" + f.limit(page) + ") f JOIN " + products.counted +
+		" ON p.seq = f.seq"
 	found, err := all(ctx, s.read, scanFound, query, f.args...)
+	slices.SortFunc(found, func(a, b foundProduct) int { return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(b.seq, a.seq)) })
 	for _, p := range found {
 		out.Items, out.Total = append(out.Items, p.Product), max(out.Total, p.total)
 	}
@@ -84,15 +86,16 @@ func (s *DB) ranked(ctx context.Context, of catalog.Search, f filter, page store
 	return out, err
 }
 
-// foundProduct is a product and how many were found with it, if they were counted.
+// foundProduct is a product, what it is sorted by, and how many were found with
+// it, if they were counted.
 type foundProduct struct {
-	catalog.Product
+	productAt
+	place float64
 	total int64
 }
 
 func scanFound(rows *sql.Rows) (f foundProduct, err error) {
-	p, err := scanProductAnd(rows, &f.total)
-	f.Product = p.Product
+	f.productAt, err = scanProductAnd(rows, &f.place, &f.total)
 	return f, err
 }
 

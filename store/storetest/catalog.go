@@ -284,6 +284,14 @@ var productPromises = promises[CatalogStore]{
 		require.EqualValues(t, 3, p.Views)
 		require.Equal(t, map[string]int64{"product-ann-1": 3}, counted)
 		require.Equal(t, []string{"product-ann-1"}, eventTypes(t, s))
+
+		addProducts(t, s, newProduct("ann", 3), newProduct("ann", 4))
+		require.NoError(t, s.CountViews(t.Context(), map[string]int64{"product-ann-1": 4, "product-ann-2": 5, "product-ann-3": 6, "gone": 7}, at, event))
+		for id, want := range map[string]int64{"product-ann-1": 7, "product-ann-2": 5, "product-ann-3": 6, "product-ann-4": 0} {
+			p, err := s.Product(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, want, p.Views, id)
+		}
 	},
 	"wallets are kept by owner and network, the newest of each": func(t *testing.T, s CatalogStore) {
 		put := func(owner string, n x402.Network, address string, after time.Duration) {

@@ -2,10 +2,14 @@ package v402api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/v402/v402/internal/web"
@@ -74,10 +78,10 @@ func (a *API) Admit(w http.ResponseWriter, r *http.Request, class Class, user st
 
 // errorBody is the form of every error.
 type errorBody struct {
-	Error     Code           `json:"error"`
-	Message   string         `json:"message"`
-	Details   map[string]any `json:"details"`
-	Timestamp Time           `json:"timestamp"`
+	Error     Code    `json:"error"`
+	Message   string  `json:"message"`
+	Details   details `json:"details"`
+	Timestamp Time    `json:"timestamp"`
 }
 
 // Refuse answers an error. One that is no [Error] is ours to mend: it is logged,
@@ -104,7 +108,7 @@ func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	h.Set("Cache-Control", "no-store")
-	body := errorBody{refused.Code, refused.Message, details(refused), Time(a.now())}
+	body := errorBody{refused.Code, refused.Message, detailsOf(refused), Time(a.now())}
 	if err := JSON(w, refused.Code.Status(), body); err != nil {
 		a.log().Error("v402: answer not encoded", "error", err)
 		http.Error(w, `{"error":"INTERNAL_ERROR","message":"Internal server error","details":{}}`, http.StatusInternalServerError)
@@ -112,19 +116,43 @@ func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // details are field and code of the first fault, all faults if there are more,
-// and what the error adds.
-func details(e *Error) map[string]any {
-	d := map[string]any{}
+// and what the error adds, by name: in that order, which the documentation shows.
+type details []detail
+
+type detail struct {
+	name  string
+	value any
+}
+
+func detailsOf(e *Error) details {
+	var d details
 	if len(e.Faults) > 0 {
-		d["field"], d["code"] = e.Faults[0].Field, e.Faults[0].Code
+		d = details{{"field", e.Faults[0].Field}, {"code", e.Faults[0].Code}}
 	}
 	if len(e.Faults) > 1 {
-		d["errors"] = e.Faults
+		d = append(d, detail{"errors", e.Faults})
 	}
-	for name, v := range e.Details {
-		d[name] = v
+	for _, name := range slices.Sorted(maps.Keys(e.Details)) {
+		d = append(slices.DeleteFunc(d, func(of detail) bool { return of.name == name }), detail{name, e.Details[name]})
 	}
 	return d
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (d details) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, of := range d {
+		j, err := json.Marshal(of.value)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(strconv.AppendQuote(b, of.name), ':') // names are plain
+		b = append(b, j...)
+	}
+	return append(b, '}'), nil
 }
 
 // JSON writes v as the answer, not to be stored by caches unless the handler

@@ -40,7 +40,7 @@ func TestAnErrorHasTheFormOfTheDocumentation(t *testing.T) {
 	w := answer(&v402api.API{}, "POST", "/things/1", "", refuse(v402api.Invalid("amount", v402api.AmountTooLow, "Invalid payment amount")))
 	require.Equal(t, 400, w.Code)
 	require.Equal(t, `{"error":"VALIDATION_ERROR","message":"Invalid payment amount",`+
-		`"details":{"code":"AMOUNT_TOO_LOW","field":"amount"},"timestamp":"2024-01-15T10:45:00Z"}`+"\n", w.Body.String())
+		`"details":{"field":"amount","code":"AMOUNT_TOO_LOW"},"timestamp":"2024-01-15T10:45:00Z"}`+"\n", w.Body.String())
 	require.Equal(t, "default-src 'self'", w.Header().Get("Content-Security-Policy"))
 	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 }
