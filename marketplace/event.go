@@ -97,6 +97,14 @@ func entitlementEvent(kind string, e *Entitlement, at time.Time) store.Event {
 	return newEvent(kind, e.ID, EntitlementEvent{Entitlement: *e}, at)
 }
 
+// Events are the types of all events of a marketplace.
+var Events = []string{
+	EventQuoteCreated, EventQuoteConsumed, EventQuoteExpired, EventQuoteCancelled,
+	EventMembershipActivated, EventMembershipSuspended, EventMembershipReinstated, EventMembershipRevoked,
+	EventEntitlementActivated, EventEntitlementRenewed, EventEntitlementExpired, EventEntitlementSuspended, EventEntitlementReinstated,
+	EventEntitlementRevoked, EventEntitlementExtended, EventEntitlementTransferred, EventEntitlementAvailability, EventOfferChanged,
+}
+
 // EventIssuer is the issuer that an event of a marketplace may be told to. It is
 // empty for other events, and for those of memberships.
 func EventIssuer(e store.Event) string {

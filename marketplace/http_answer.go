@@ -31,7 +31,7 @@ type refusedDetail struct {
 
 // refuse answers an error, and logs it if it is ours to mend: its cause is no
 // business of the client.
-func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *Error
 	if !errors.As(err, &refused) {
 		refused = &Error{Code: CodeInternal, Message: "Something went wrong on our side."}
@@ -39,7 +39,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	id := "req_" + ulid.Make().String()
 	status := refused.Code.Status()
 	if status >= http.StatusInternalServerError && (r.Context().Err() == nil || !errors.Is(err, context.Canceled)) {
-		a.log.ErrorContext(r.Context(), "marketplace: request failed", "correlation_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
+		s.log.ErrorContext(r.Context(), "marketplace: request failed", "correlation_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	answer := refusedAnswer{Error: refused.Code, Message: refused.Message, Code: refused.Code, CorrelationID: id}
 	if d := (refusedDetail{refused.Field, refused.RetryAfter > 0}); d != (refusedDetail{}) {
@@ -52,7 +52,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	w.Header().Set("X-Correlation-Id", id)
-	a.write(w, status, answer)
+	s.write(w, status, answer)
 }
 
 func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed []string) {
@@ -67,10 +67,10 @@ func (a *api) succeed(w http.ResponseWriter, v any) error {
 	return nil
 }
 
-func (a *api) write(w http.ResponseWriter, status int, v any) {
+func (s *Service) write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Cache-Control", "no-store")
 	if err := web.JSON(w, status, v); err != nil {
-		a.log.Error("marketplace: answer not encoded", "error", err)
+		s.log.Error("marketplace: answer not encoded", "error", err)
 		http.Error(w, `{"error":"internal_error","message":"Something went wrong on our side.","code":"internal_error"}`, http.StatusInternalServerError)
 	}
 }

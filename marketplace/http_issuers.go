@@ -19,12 +19,19 @@ type issuerView struct {
 	Name      string       `json:"name"`
 	URL       string       `json:"url,omitempty"`
 	Status    IssuerStatus `json:"status"`
+	OwnerID   string       `json:"owner_id,omitempty"` // for admins
 	CreatedAt stamp        `json:"created_at"`
 	UpdatedAt stamp        `json:"updated_at"`
 }
 
-func viewIssuer(i Issuer) issuerView {
-	return issuerView{i.ID, i.Name, i.URL, i.Status, stamp(i.CreatedAt), stamp(i.UpdatedAt)}
+// viewIssuer shows an issuer to actor.
+func viewIssuer(actor Actor) func(Issuer) issuerView {
+	return func(i Issuer) issuerView {
+		if !actor.Admin {
+			i.OwnerID = ""
+		}
+		return issuerView{i.ID, i.Name, i.URL, i.Status, i.OwnerID, stamp(i.CreatedAt), stamp(i.UpdatedAt)}
+	}
 }
 
 // issuersAnswer is a page of issuers.
@@ -33,7 +40,7 @@ type issuersAnswer struct {
 	Next    string       `json:"next_cursor,omitempty"`
 }
 
-func (a *api) getIssuers(w http.ResponseWriter, r *http.Request, _ Actor) error {
+func (a *api) getIssuers(w http.ResponseWriter, r *http.Request, actor Actor) error {
 	q := queryOf(r)
 	f, page := IssuerFilter{Status: among(q, "status", IssuerActive, IssuerSuspended)}, q.page()
 	if q.err != nil {
@@ -43,31 +50,32 @@ func (a *api) getIssuers(w http.ResponseWriter, r *http.Request, _ Actor) error 
 	if err != nil {
 		return err
 	}
-	return a.succeed(w, issuersAnswer{views(list.Items, viewIssuer), list.Next})
+	return a.succeed(w, issuersAnswer{views(list.Items, viewIssuer(actor)), list.Next})
 }
 
-func (a *api) getIssuer(w http.ResponseWriter, r *http.Request, _ Actor) error {
+func (a *api) getIssuer(w http.ResponseWriter, r *http.Request, actor Actor) error {
 	i, err := a.Issuer(r.Context(), r.PathValue("issuer_id"))
 	if err != nil {
 		return err
 	}
-	return a.succeed(w, viewIssuer(i))
+	return a.succeed(w, viewIssuer(actor)(i))
 }
 
 func (a *api) putIssuer(w http.ResponseWriter, r *http.Request, actor Actor) error {
 	var b struct {
-		Name   string       `json:"name"`
-		URL    string       `json:"url"`
-		Status IssuerStatus `json:"status"`
+		Name    string       `json:"name"`
+		URL     string       `json:"url"`
+		Status  IssuerStatus `json:"status"`
+		OwnerID *string      `json:"owner_id"`
 	}
 	if err := read(r, &b); err != nil {
 		return err
 	}
-	i, err := a.PutIssuer(r.Context(), actor, r.PathValue("issuer_id"), IssuerUpdate{Name: b.Name, URL: b.URL, Status: b.Status})
+	i, err := a.PutIssuer(r.Context(), actor, r.PathValue("issuer_id"), IssuerUpdate(b))
 	if err != nil {
 		return err
 	}
-	return a.succeed(w, viewIssuer(i))
+	return a.succeed(w, viewIssuer(actor)(i))
 }
 
 // auditView is an entry of the audit log.

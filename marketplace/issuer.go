@@ -18,15 +18,17 @@ type Issuer struct {
 	Name      string       `json:"name"`      // 1 to 160 characters
 	URL       string       `json:"url,omitempty"`
 	Status    IssuerStatus `json:"status"`
+	OwnerID   string       `json:"owner_id,omitempty"` // who hears of its events, as a program calls its users; empty for nobody
 	CreatedAt time.Time    `json:"created_at"`
 	UpdatedAt time.Time    `json:"updated_at"`
 }
 
 // IssuerUpdate is what an admin says of an issuer.
 type IssuerUpdate struct {
-	Name   string       `json:"name"`
-	URL    string       `json:"url"`    // optional
-	Status IssuerStatus `json:"status"` // active if empty
+	Name    string       `json:"name"`
+	URL     string       `json:"url"`      // optional
+	Status  IssuerStatus `json:"status"`   // active if empty
+	OwnerID *string      `json:"owner_id"` // nil leaves it as it is
 }
 
 // IssuerFilter selects issuers; zero fields select all.

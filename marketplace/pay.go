@@ -124,29 +124,36 @@ func carriesPayment(r *http.Request) bool {
 
 // Reserve ties the quote of a request to its payment, before that moves. It is
 // for middleware.Hooks.BeforeSettle. An error means that the payment must not
-// move; its text is the code of the refusal.
+// move; it answers for itself, as every refusal of the API does.
 func (t *Till) Reserve(ctx context.Context, r *http.Request, p x402.Payment) error {
 	id := quoteOf(r)
 	_, err := t.s.ReserveQuote(ctx, id, p)
 	if errors.Is(err, errUnderWay()) { // perhaps one that has failed
 		if _, err := t.Check(ctx, id); err != nil {
-			return stopped(err)
+			return t.stopped(err)
 		}
 		_, err = t.s.ReserveQuote(ctx, id, p)
 	}
-	return stopped(err)
+	return t.stopped(err)
 }
 
-// stoppedPayment is a refusal that a guard passes on.
-type stoppedPayment struct{ refused *Error }
+// stoppedPayment is a refusal that a guard passes on: an http.Handler.
+type stoppedPayment struct {
+	refused *Error
+	s       *Service
+}
 
-func (s stoppedPayment) Error() string { return string(s.refused.Code) }
-func (s stoppedPayment) Unwrap() error { return s.refused }
+func (p stoppedPayment) Error() string { return string(p.refused.Code) }
+func (p stoppedPayment) Unwrap() error { return p.refused }
 
-func stopped(err error) error {
+func (p stoppedPayment) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.s.refuse(w, r, p.refused)
+}
+
+func (t *Till) stopped(err error) error {
 	var refused *Error
 	if errors.As(err, &refused) {
-		return stoppedPayment{refused}
+		return stoppedPayment{refused, t.s}
 	}
 	return err
 }

@@ -204,12 +204,12 @@ func TestWhatAQuoteAsksForIsCheckedBeforeMoneyMoves(t *testing.T) {
 	c.want(c.admin("POST", "/marketplace/memberships/"+signer(t, 1).Address().String()+"/suspend", ``), 200)
 	status, body := c.pay(q)
 	require.Equal(t, 403, status, body)
-	require.Contains(t, body, `"membership_required"`)
+	require.Contains(t, body, `"code":"membership_required","correlation_id":"req_`, "the form of every refusal")
 	require.Zero(t, c.bank.moved)
 
 	foreign := c.quote(buyer)
 	status, body = c.pay(foreign)
-	require.Equal(t, 403, status, body)
+	require.Equal(t, 422, status, body)
 	require.Contains(t, body, `"payer_mismatch"`)
 	require.Zero(t, c.bank.moved)
 }

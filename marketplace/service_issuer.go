@@ -16,7 +16,7 @@ func errForbidden(actor Actor) error {
 }
 
 // PutIssuer creates an issuer or replaces what is said of it. Admins may; an
-// issuer may rename itself.
+// issuer may rename itself, and change neither its status nor its owner.
 func (s *Service) PutIssuer(ctx context.Context, actor Actor, id string, u IssuerUpdate) (Issuer, error) {
 	if u.Status == "" {
 		u.Status = IssuerActive
@@ -27,7 +27,10 @@ func (s *Service) PutIssuer(ctx context.Context, actor Actor, id string, u Issue
 	if !ValidID(id) {
 		return Issuer{}, Invalid("issuer_id", "issuer_id must be 3 to 128 of a-z, 0-9, dot, underscore and hyphen.")
 	}
-	if err := first(text("name", u.Name, 1, maxName), text("url", u.URL, 0, maxURL), checkURL(u.URL),
+	if u.OwnerID != nil && !actor.Admin {
+		return Issuer{}, errForbidden(actor)
+	}
+	if err := first(text("name", u.Name, 1, maxName), text("url", u.URL, 0, maxURL), checkURL(u.URL), checkOwner(u.OwnerID),
 		oneOf("status", u.Status, IssuerActive, IssuerSuspended)); err != nil {
 		return Issuer{}, err
 	}
@@ -40,9 +43,22 @@ func (s *Service) PutIssuer(ctx context.Context, actor Actor, id string, u Issue
 			i.CreatedAt = now
 		}
 		i.Name, i.URL, i.Status, i.UpdatedAt = u.Name, u.URL, u.Status, now
-		return s.audited(actor, "issuer.put", "issuer:"+id, map[string]any{"status": u.Status}), nil
+		detail := map[string]any{"status": u.Status}
+		if u.OwnerID != nil {
+			i.OwnerID, detail["owner_id"] = *u.OwnerID, *u.OwnerID
+		}
+		return s.audited(actor, "issuer.put", "issuer:"+id, detail), nil
 	})
 	return i, refusal(err, nil, "put an issuer")
+}
+
+const maxOwner = 128 // characters
+
+func checkOwner(id *string) error {
+	if id == nil {
+		return nil
+	}
+	return text("owner_id", *id, 0, maxOwner)
 }
 
 func checkURL(s string) error {

@@ -96,8 +96,9 @@ func positive[T int64 | time.Duration](v *T, byDefault T) {
 }
 
 // Hooks are called on the way of a payment; each may be nil. An error from a
-// Before hook refuses the request with 403 and its text as reason; nothing is
-// charged. They are not called for an answer that is sent again.
+// Before hook refuses the request with 403 and its text as reason, or, if it is
+// an http.Handler, with its own answer, of 400 or above; nothing is charged. They
+// are not called for an answer that is sent again.
 type Hooks struct {
 	BeforeVerify func(context.Context, Attempt) error
 	AfterVerify  func(context.Context, Attempt, x402.VerifyResponse, error)

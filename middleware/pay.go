@@ -54,7 +54,7 @@ func (x *exchange) verify(retaken bool) (res result, ok bool) {
 	hooks := x.g.cfg.Hooks
 	if hooks.BeforeVerify != nil {
 		if err := hooks.BeforeVerify(x.r.Context(), x.attempt()); err != nil {
-			return x.unserved(forbidden(err), retaken), false
+			return x.unserved(x.forbidden(err), retaken), false
 		}
 	}
 	ctx, cancel := context.WithTimeout(x.r.Context(), x.g.cfg.VerifyTimeout)
@@ -93,7 +93,17 @@ func (x *exchange) unserved(o *Outcome, retaken bool) result {
 	return refusal(o)
 }
 
-func forbidden(err error) *Outcome {
+// forbidden is the answer to what a Before hook refuses: the error's own, if it
+// is an http.Handler that answers 400 or above.
+func (x *exchange) forbidden(err error) *Outcome {
+	var own http.Handler
+	if errors.As(err, &own) {
+		b := newBuffer(x.w, x.g.cfg.MaxResponseBody)
+		own.ServeHTTP(b, x.r)
+		if answer, err := b.outcome(x.r.Method); err == nil && answer.Status >= http.StatusBadRequest {
+			return answer
+		}
+	}
 	return errorOutcome(http.StatusForbidden, x402.Reason(err.Error()), "", "")
 }
 

@@ -343,6 +343,40 @@ func TestHooksCanRefuseAndAreToldTheOutcome(t *testing.T) {
 	require.EqualValues(t, 1, s.settled.Load())
 }
 
+// ownAnswer is an error that says itself what the client is told.
+type ownAnswer int
+
+func (a ownAnswer) Error() string { return "not you" }
+
+func (a ownAnswer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("X-Reason", "whim")
+	w.WriteHeader(int(a))
+	_, _ = w.Write([]byte("Not you."))
+}
+
+func TestWhatAHookRefusesCanAnswerForItself(t *testing.T) {
+	t.Parallel()
+	var refusal error
+	s := open(t, nil, func(cfg *middleware.Config) {
+		cfg.Hooks.BeforeSettle = func(context.Context, middleware.Attempt) error { return refusal }
+	})
+	pay := func() *httptest.ResponseRecorder {
+		name, value := s.pay(t, "GET", "/paid")
+		return s.do("GET", "/paid", "", name, value)
+	}
+	refusal = fmt.Errorf("refused: %w", ownAnswer(409))
+	w := pay()
+	require.Equal(t, 409, w.Code)
+	require.Equal(t, "Not you.", w.Body.String())
+	require.Equal(t, "whim", w.Header().Get("X-Reason"))
+
+	refusal = ownAnswer(200)
+	w = pay()
+	require.Equal(t, 403, w.Code, "nobody is served by an error")
+	require.JSONEq(t, `{"error":"not you"}`, w.Body.String())
+	require.Zero(t, s.settled.Load())
+}
+
 func TestAFacilitatorThatCannotBeReachedIs502(t *testing.T) {
 	t.Parallel()
 	s := open(t, nil, nil)

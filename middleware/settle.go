@@ -21,7 +21,7 @@ func (x *exchange) settle() (res result, ok bool) {
 	hooks := x.g.cfg.Hooks
 	if hooks.BeforeSettle != nil {
 		if err := hooks.BeforeSettle(ctx, x.attempt()); err != nil {
-			return x.unserved(forbidden(err), x.sent), false
+			return x.unserved(x.forbidden(err), x.sent), false
 		}
 	}
 	before := x.sent

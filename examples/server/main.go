@@ -87,17 +87,21 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
-	rooms, err := openV1(c, dev != nil, service, chains, store, room.hearers(), log)
+	market, err := openMarketplace(ctx, c, dev != nil, chains, service, store, log)
+	if err != nil {
+		return err
+	}
+	to := room.hearers()
+	if market != nil {
+		to.audiences = append(to.audiences, market.audience)
+	}
+	rooms, err := openV1(c, dev != nil, service, chains, store, to, log)
 	if err != nil {
 		return err
 	}
 	mux.Handle("/api/v1/", rooms.handler)
 	mux.Handle("/discovery/", rooms.catalog.ResourceHandler())
 	mux.Handle("/.well-known/x402", rooms.catalog.ResourceHandler())
-	market, err := openMarketplace(ctx, c, dev != nil, chains, service, store, log)
-	if err != nil {
-		return err
-	}
 	if market != nil {
 		mux.Handle("/marketplace/", market.handler)
 		mux.Handle("/secret/", market.handler)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/store"
@@ -32,6 +33,7 @@ func parseLicenceKey(s string) (ed25519.PrivateKey, error) {
 
 // marketRoom is the marketplace of offers, quotes and entitlements.
 type marketRoom struct {
+	service *marketplace.Service
 	handler http.Handler // of everything under /marketplace/ and /secret/
 	offer   string       // that is for sale from the start; empty for none
 	runs    []func(context.Context) error
@@ -62,6 +64,7 @@ func openMarketplace(ctx context.Context, c config, dev bool, chains []facilitat
 	if err != nil {
 		return nil, err
 	}
+	room.service = service
 	till, pay, err := newTill(c, service, f, s, log)
 	if err != nil {
 		return nil, err
@@ -81,6 +84,12 @@ func openMarketplace(ctx context.Context, c config, dev bool, chains []facilitat
 		err = seedMarketplace(ctx, service, admin, room.offer)
 	}
 	return room, err
+}
+
+// audience is the user who acts for the issuer that an event concerns.
+func (room *marketRoom) audience(ctx context.Context, e store.Event) ([]webhook.Recipient, error) {
+	owner, err := room.service.EventOwner(ctx, e)
+	return []webhook.Recipient{{OwnerID: owner}}, err
 }
 
 // marketChains takes the default stablecoin and the native coin of each chain.

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
+	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/store"
 )
 
@@ -31,8 +34,20 @@ func openWebhooks(c config, dev bool, to hearers, accounts *account.Service, lim
 	}
 	p, err = webhook.New(webhook.Config{
 		Store: s, EncryptionKey: key, AllowLocalhost: dev, Authenticate: accounts.Authenticate, Limits: limits, Logger: log,
-		Consumers: to.consumers, Directories: to.directories,
+		Admits: admits(accounts), Consumers: to.consumers, Directories: to.directories, EventTypes: slices.Concat(webhook.CatalogEvents, marketplace.Events),
 		Audiences: append([]webhook.Audience{webhook.OwnerIn("owner_id")}, to.audiences...),
 	})
 	return p, served, err
+}
+
+// admits refuses users who are not active. Who is no user is an admin of the
+// configuration.
+func admits(accounts *account.Service) func(context.Context, string) (bool, error) {
+	return func(ctx context.Context, id string) (bool, error) {
+		u, err := accounts.User(ctx, id)
+		if errors.Is(err, account.ErrUserUnknown) {
+			return true, nil
+		}
+		return u.Status == account.StatusActive, err
+	}
 }

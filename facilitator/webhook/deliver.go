@@ -13,7 +13,8 @@ import (
 	"github.com/v402/v402/store"
 )
 
-// leaseMargin is how much longer than a request a queue is leased.
+// leaseMargin is how much longer a queue is leased than it takes to look the
+// recipient up and to make a request.
 const leaseMargin = 30 * time.Second
 
 // delivering sends what is due in one lane, to at most width recipients at once.
@@ -120,7 +121,7 @@ func (s *slot) leave() {
 
 func (p *Publisher) lease(ctx context.Context, lane, limit int) ([]Batch, error) {
 	now := p.now()
-	until := now.Add(p.options.Timeout + leaseMargin)
+	until := now.Add(p.options.ConsumerTimeout + p.options.Timeout + leaseMargin)
 	return p.store.LeaseDeliveries(ctx, p.options.Owner, now, until, lane == laneFailing, limit, p.options.PerEndpoint)
 }
 
@@ -156,6 +157,9 @@ func (p *Publisher) deliver(ctx context.Context, b Batch) {
 // target is where b goes.
 func (p *Publisher) target(ctx context.Context, b *Batch) (target, error) {
 	if e := b.Endpoint; e != nil {
+		if err := p.admits(ctx, e); err != nil {
+			return target{}, err
+		}
 		secrets, err := p.liveSecrets(e)
 		return target{e.URL, secrets}, err
 	}
@@ -184,6 +188,26 @@ func (p *Publisher) target(ctx context.Context, b *Batch) (target, error) {
 	return t, nil
 }
 
+// errSilent is for what an owner may not hear.
+var errSilent = errors.New("the owner of the webhook may not hear of anything now")
+
+func (p *Publisher) admits(ctx context.Context, e *Endpoint) error {
+	if p.options.Admits == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.options.ConsumerTimeout)
+	defer cancel()
+	ok, err := p.options.Admits(ctx, e.OwnerID)
+	if err != nil {
+		p.log.Error("webhook: an owner could not be looked up", "webhook", e.ID, "error", err)
+		return err
+	}
+	if !ok {
+		return errSilent
+	}
+	return nil
+}
+
 // outcome is what r means for d.
 func (p *Publisher) outcome(d *Delivery, r result, now time.Time) Outcome {
 	o := Outcome{ID: d.ID, Attempt: r.Attempt, Status: DeliveryDelivered}
@@ -201,15 +225,16 @@ func (p *Publisher) outcome(d *Delivery, r result, now time.Time) Outcome {
 // reconsider changes e after a batch: it is disabled if it asked for that, or if
 // it gave nothing but failures for long and a delivery was given up.
 func (p *Publisher) reconsider(e *Endpoint, b *Batch, results []result, outcomes []Outcome, id string, now time.Time) []store.Event {
-	success, dead, gone := false, false, false
+	success, dead, gone, made := false, false, false, false
 	for i := range results {
+		made = made || !results[i].unmade
 		success = success || outcomes[i].Status == DeliveryDelivered
 		dead = dead || outcomes[i].Status == DeliveryDead
 		gone = gone || results[i].gone
 	}
 	switch {
-	case len(results) == 0:
-		return nil
+	case !made:
+		return nil // it is not its failure
 	case success:
 		e.FailingSince, e.DeliveredAt = time.Time{}, now
 	case e.FailingSince.IsZero():

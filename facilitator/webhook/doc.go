@@ -49,6 +49,9 @@
 //     make it active again; until then no events are queued for it, and what was
 //     pending waits.
 //
+// An owner whom Config.Admits refuses, such as a suspended user, hears of nothing:
+// what happens meanwhile is not queued, and what was due becomes a dead letter.
+//
 // A recipient that is slow or dead does not delay the others. Each has a queue of
 // its own, which one process holds at a time; those whose last requests all failed
 // share a part of Config.Concurrency that the others do not need; and a request

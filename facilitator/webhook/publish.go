@@ -10,7 +10,8 @@ import (
 	"github.com/v402/v402/store"
 )
 
-// Leases of events. A batch that takes longer than its lease is cut short.
+// Leases of events. A batch that takes longer is cut short, and is leased for as
+// long as the last of its events may take.
 const (
 	eventLease  = time.Minute
 	eventMargin = 15 * time.Second // of the lease, for the store
@@ -39,15 +40,17 @@ func (p *Publisher) publishing(ctx context.Context) {
 
 // publish deals with one batch of events and returns how many there were.
 func (p *Publisher) publish(ctx context.Context) (int, error) {
-	until := p.now().Add(eventLease)
+	calls := len(p.options.Audiences) + len(p.options.Consumers) + 1
+	until := p.now().Add(eventLease + time.Duration(calls)*p.options.ConsumerTimeout)
 	events, err := p.store.LeaseEvents(ctx, p.options.Owner, p.now(), until, eventBatch)
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
-	b := batch{Publisher: p, slow: make([]bool, len(p.options.Consumers))}
+	end := p.now().Add(eventLease - eventMargin)
+	b := batch{Publisher: p, slow: make([]bool, len(p.options.Consumers)), silent: map[string]bool{}}
 	var list []Publication
 	for _, e := range events {
-		if ctx.Err() != nil || p.now().After(until.Add(-eventMargin)) {
+		if ctx.Err() != nil || p.now().After(end) {
 			list = append(list, Publication{Event: e, HoldUntil: p.now()}) // for whoever is next
 			continue
 		}
@@ -65,7 +68,8 @@ func (p *Publisher) publish(ctx context.Context) (int, error) {
 // batch is the events that are dealt with at once.
 type batch struct {
 	*Publisher
-	slow []bool // consumers that took too long: they are not waited for again
+	slow   []bool          // consumers that took too long: they are not waited for again
+	silent map[string]bool // what Config.Admits said of owners: true for those who hear of nothing
 }
 
 // publication hands e to the consumers and asks who else hears of it.
@@ -105,7 +109,34 @@ func (b *batch) address(ctx context.Context, e store.Event, out *Publication) er
 			all = errors.Join(all, fmt.Errorf("audience %d: %w", i, err))
 		}
 	}
+	if err := b.guarded(ctx, func(ctx context.Context) error { return b.admit(ctx, out) }); err != nil {
+		all = errors.Join(all, fmt.Errorf("look for owners: %w", err))
+	}
 	return all
+}
+
+// admit leaves out the owners whom Config.Admits does not know, or refuses.
+func (b *batch) admit(ctx context.Context, out *Publication) error {
+	if b.options.Admits == nil {
+		return nil
+	}
+	asked := out.Owners
+	out.Owners = nil
+	for _, id := range asked {
+		silent, known := b.silent[id]
+		if !known {
+			ok, err := b.options.Admits(ctx, id)
+			if err != nil {
+				return err
+			}
+			silent = !ok
+			b.silent[id] = silent
+		}
+		if !silent {
+			out.Owners = append(out.Owners, id)
+		}
+	}
+	return nil
 }
 
 var errSlow = errors.New("it took too long with an event before")

@@ -26,6 +26,10 @@ type Config struct {
 
 	// Audiences tell who hears of an event: the sum of what they say.
 	Audiences []Audience
+	// Admits says whether an owner may hear of anything now, such as a user who is
+	// not suspended. Nothing is queued for one who may not, and what was is given up
+	// when it is due: it can be sent again later. Nil admits all.
+	Admits func(ctx context.Context, ownerID string) (bool, error)
 	// Directories find direct recipients by the directory's name.
 	Directories map[string]Directory
 

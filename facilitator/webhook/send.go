@@ -29,6 +29,7 @@ type result struct {
 	Attempt
 	hopeless   bool          // another attempt would end in the same way
 	gone       bool          // the recipient wants no more
+	unmade     bool          // no request was made, and the recipient could do nothing about that
 	retryAfter time.Duration // as the recipient asks; 0 if it does not
 }
 
@@ -46,10 +47,12 @@ func (p *Publisher) attempt(ctx context.Context, to target, err error, d *Delive
 	r := result{Attempt: Attempt{N: d.Attempts + 1, At: p.now()}}
 	body, bodyErr := Body(d.Event)
 	switch {
+	case errors.Is(err, errSilent):
+		r.Error, r.hopeless, r.unmade = errSilent.Error(), true, true
 	case errors.Is(err, ErrGone):
 		r.Error, r.hopeless = "there is no such recipient any more", true
 	case err != nil:
-		r.Error = "the recipient could not be looked up"
+		r.Error, r.unmade = "the recipient could not be looked up", true
 	case bodyErr != nil:
 		r.Error, r.hopeless = "the event is no JSON", true
 	case len(body) > signature.MaxBody:

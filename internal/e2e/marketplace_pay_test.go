@@ -216,7 +216,7 @@ func TestAQuoteThatCannotBePaidTakesNoMoney(t *testing.T) {
 	}
 	client := c.wallet(buyer, nil).Client()
 	a, err = send(client, c.request(0, foreign))
-	refused(403, "payer_mismatch", a, err)
+	refused(422, "payer_mismatch", a, err)
 	a, err = send(client, c.request(0, void))
 	refused(409, "quote_void", a, err)
 	a, err = send(client, c.request(0, offerQuote{ID: "cq_nothing"}))

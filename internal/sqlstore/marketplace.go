@@ -55,10 +55,10 @@ func locked[T any](ctx context.Context, s *DB, tx querier, of selection[T], id s
 }
 
 var issuers = selection[marketplace.Issuer]{
-	columns: "id, name, url, status, created_at, updated_at", counted: "v402_marketplace_issuers", id: "id",
+	columns: "id, name, url, status, owner_id, created_at, updated_at", counted: "v402_marketplace_issuers", id: "id",
 	scan: func(rows *sql.Rows) (i marketplace.Issuer, err error) {
 		var created, updated int64
-		err = rows.Scan(&i.ID, &i.Name, &i.URL, &i.Status, &created, &updated)
+		err = rows.Scan(&i.ID, &i.Name, &i.URL, &i.Status, &i.OwnerID, &created, &updated)
 		i.CreatedAt, i.UpdatedAt = moment(created), moment(updated)
 		return i, err
 	},
@@ -69,7 +69,7 @@ func (s *DB) PutIssuer(ctx context.Context, id string, change func(*marketplace.
 	var i marketplace.Issuer
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
 		// A row that is there from the start can be held.
-		result, err := tx.ExecContext(ctx, "INSERT INTO v402_marketplace_issuers ("+issuers.columns+") VALUES ($1, '', '', '', 0, 0) ON CONFLICT (id) DO NOTHING", id)
+		result, err := tx.ExecContext(ctx, "INSERT INTO v402_marketplace_issuers ("+issuers.columns+") VALUES ($1, '', '', '', '', 0, 0) ON CONFLICT (id) DO NOTHING", id)
 		if err != nil {
 			return err
 		}
@@ -87,8 +87,8 @@ func (s *DB) PutIssuer(ctx context.Context, id string, change func(*marketplace.
 		if err != nil {
 			return err
 		}
-		if err := update(ctx, tx, "v402_marketplace_issuers", "name, url, status, created_at, updated_at",
-			i.Name, i.URL, string(i.Status), micros(i.CreatedAt), micros(i.UpdatedAt), id); err != nil {
+		if err := update(ctx, tx, "v402_marketplace_issuers", "name, url, status, owner_id, created_at, updated_at",
+			i.Name, i.URL, string(i.Status), i.OwnerID, micros(i.CreatedAt), micros(i.UpdatedAt), id); err != nil {
 			return err
 		}
 		if i, err = single(ctx, tx, issuers, "id = $1", id); err != nil {

@@ -95,6 +95,9 @@ func (s *DB) UpdateWebhook(ctx context.Context, id string, change func(*webhook.
 		if err = saveWebhook(ctx, tx, id, &e); err != nil {
 			return err
 		}
+		if err = s.lockQueue(ctx, tx, id); err != nil {
+			return err
+		}
 		if err = rearm(ctx, tx, id); err != nil {
 			return err
 		}
@@ -127,7 +130,8 @@ func saveWebhook(ctx context.Context, tx querier, id string, e *webhook.Endpoint
 const never = math.MaxInt64
 
 // rearm sets when something is due in a queue: at no time, if it is of an
-// endpoint that is not active.
+// endpoint that is not active. The queue is held before, by lockQueue or by a
+// change of its row: what others queue at the same time would not be seen.
 func rearm(ctx context.Context, tx querier, queue string) error {
 	_, err := tx.ExecContext(ctx, fmt.Sprintf(`UPDATE v402_webhook_queues SET next_at = COALESCE((SELECT MIN(next_at) FROM v402_webhook_deliveries
 		WHERE queue = $1 AND status = 'pending' AND NOT EXISTS (SELECT 1 FROM v402_webhooks WHERE id = $1 AND status <> 'active')), %d)

@@ -295,6 +295,9 @@ func (s *DB) PruneDeliveries(ctx context.Context, before time.Time, limit int) (
 		n = len(queues)
 		slices.Sort(queues)
 		for _, queue := range slices.Compact(queues) {
+			if err := s.lockQueue(ctx, tx, queue); err != nil {
+				return err
+			}
 			if err := rearm(ctx, tx, queue); err != nil {
 				return err
 			}

@@ -94,6 +94,7 @@ func addOffers(t *testing.T, s MarketplaceStore, n int) []marketplace.Offer {
 func newIssuer(n int) func(*marketplace.Issuer, bool) (marketplace.Trail, error) {
 	return func(i *marketplace.Issuer, _ bool) (marketplace.Trail, error) {
 		i.Name, i.URL, i.Status, i.CreatedAt, i.UpdatedAt = fmt.Sprint("Issuer ", n), "https://example.com", marketplace.IssuerActive, epoch, epoch
+		i.OwnerID = fmt.Sprint("user ", n)
 		return marketplace.Trail{}, nil
 	}
 }
@@ -124,7 +125,7 @@ var marketPromises = promises[MarketplaceStore]{
 		})
 		require.NoError(t, err)
 		want := marketplace.Issuer{
-			ID: "edut.firstparty", Name: "Issuer 1", URL: "https://example.com", Status: marketplace.IssuerActive, CreatedAt: at, UpdatedAt: at,
+			ID: "edut.firstparty", Name: "Issuer 1", URL: "https://example.com", Status: marketplace.IssuerActive, OwnerID: "user 1", CreatedAt: at, UpdatedAt: at,
 		}
 		require.Equal(t, want, i)
 		_, err = s.PutIssuer(t.Context(), "edut.firstparty", func(i *marketplace.Issuer, exists bool) (marketplace.Trail, error) {

@@ -351,6 +351,29 @@ var webhookReplicaPromises = promises[[]WebhookStore]{
 			require.Len(t, slices.Compact(all), n)
 		}
 	},
+	"what is queued while old deliveries are deleted becomes due": func(t *testing.T, replicas []WebhookStore) {
+		const rounds = 25
+		e := addEndpoint(t, replicas[0], "ann", 1, "*")
+		for n := range rounds {
+			queue(t, replicas[0], e, 2*n, 2*n+1) // an old one, that is deleted
+			_, errs := together(3, func(i int) (struct{}, error) {
+				if i == 0 {
+					_, err := replicas[0].PruneDeliveries(t.Context(), at.Add(time.Hour), 100)
+					return struct{}{}, err
+				}
+				if i == 1 {
+					_, err := replicas[1].UpdateWebhook(t.Context(), e.ID, func(*webhook.Endpoint) error { return nil })
+					return struct{}{}, err
+				}
+				_, err := replicas[2].QueueEvent(t.Context(), e.ID, *event(2*n + 1), at.Add(2*time.Hour))
+				return struct{}{}, err
+			})
+			noErrors(t, errs)
+			batches := leaseDeliveries(t, replicas[n%3], "holder", at.Add(3*time.Hour), false)
+			require.Len(t, batches, 1, "round %d", n)
+			finishAll(t, replicas[0], "holder", batches[0], webhook.DeliveryDelivered)
+		}
+	},
 	"a queue is held by one, and none of it is lost while more is queued": func(t *testing.T, replicas []WebhookStore) {
 		const n = 40
 		e := addEndpoint(t, replicas[0], "ann", 1)

@@ -3,6 +3,7 @@ package signature_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -61,6 +62,19 @@ func TestOurHeaderIsTheHMACOfTheBodyByTheTextOfTheSecret(t *testing.T) {
 	}
 	// echo -n hello | openssl dgst -sha256 -hmac your_webhook_secret
 	require.Equal(t, "sha256=0922c6ee47e0435d10b10a8dc7f5aeb6a632728a56f867a329d8e2898d1dbe1f", parse(t, "your_webhook_secret").Hex([]byte("hello")))
+}
+
+func TestAPartOfABodyIsNoIDAndNoTime(t *testing.T) {
+	t.Parallel()
+	secret := parse(t, "your_webhook_secret") // both schemes have one key
+	whole := `{"id":"1","data":{"title":"a.1705315500."}}`
+	overheard, err := hex.DecodeString(strings.TrimPrefix(secret.Hex([]byte(whole)), "sha256="))
+	require.NoError(t, err)
+	h := http.Header{}
+	h.Set(signature.HeaderID, `{"id":"1","data":{"title":"a`)
+	h.Set(signature.HeaderTimestamp, "1705315500")
+	h.Set(signature.HeaderSignature, "v1,"+base64.StdEncoding.EncodeToString(overheard))
+	require.ErrorIs(t, verifier(t, sent, "your_webhook_secret").Verify(h, []byte(`"}}`)), signature.ErrHeaders)
 }
 
 func TestWhatWasChangedIsNotBelieved(t *testing.T) {

@@ -87,7 +87,7 @@ func (v *Verifier) Event(r *http.Request) (Event, error) {
 func (v *Verifier) Verify(h http.Header, body []byte) error {
 	id, signatures := h.Get(HeaderID), h.Get(HeaderSignature)
 	unix, err := strconv.ParseInt(h.Get(HeaderTimestamp), 10, 64)
-	if id == "" || signatures == "" || err != nil {
+	if id == "" || strings.Contains(id, "{") || signatures == "" || err != nil { // an ID does not reach into a body
 		return fmt.Errorf("webhook: %w", ErrHeaders)
 	}
 	if !v.signed(id, unix, body, signatures) {
