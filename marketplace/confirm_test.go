@@ -332,6 +332,10 @@ func TestAPaymentIsNotConfirmedForSomebodyElsesQuote(t *testing.T) {
 	payment.Input = nil // as from a wallet that makes its own transfer
 	_, err = r.settle(steal("edut.cheap"), payment)
 	refused(t, err, marketplace.CodePayerMismatch)
+	payment.From = roomTreasury // as a facilitator sends what was paid for something else
+	_, err = r.settle(own, payment)
+	refused(t, err, marketplace.CodePayerMismatch)
+	payment.Input = append([]byte("a contract wallet calls: "), decodeHex(t, own.Transaction.Data)...)
 	_, err = r.settle(own, payment)
 	require.NoError(t, err)
 

@@ -68,7 +68,7 @@ func Example() {
 
 	// The buyer signs and sends quote.Transaction, and it is mined.
 	chain.paid = x402.Transaction{
-		Network: x402.Base, Hash: confirm.TxHash, Succeeded: true, Confirmations: 1, Block: 1, Time: time.Now(),
+		Network: x402.Base, Hash: confirm.TxHash, Succeeded: true, Confirmations: 1, Block: 1, Time: time.Now(), From: buyer.Wallet,
 		Transfers: []x402.TokenTransfer{{Asset: usdc, From: buyer.Wallet, To: treasury, Amount: quote.Total}},
 	}
 	bought, err := service.Confirm(ctx, confirm)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/v402/v402/x402"
 	"github.com/v402/v402/x402/evm"
 )
 
@@ -76,16 +77,18 @@ func (q *CheckoutQuote) mark() []byte {
 }
 
 // checkMark refuses a transaction that was made for another quote. One without a
-// mark is taken for a quote that its payer pays for itself: what it buys can be
-// nobody else's.
-func checkMark(q *CheckoutQuote, input []byte) error {
+// mark is taken for a quote that its sender pays for itself: what it buys can be
+// nobody else's. What others move for a payer, as x402 does, is for something else.
+func checkMark(q *CheckoutQuote, t x402.Transaction) error {
 	switch {
-	case q.Contract != "", bytes.Contains(input, q.mark()): // a call of the contract names the wallet
+	case q.Contract != "", bytes.Contains(t.Input, q.mark()): // a call of the contract names the wallet
 		return nil
-	case bytes.Contains(input, []byte(marked)):
+	case bytes.Contains(t.Input, []byte(marked)):
 		return Refuse(CodeTxAlreadyUsed, "The transaction was made for another quote.")
 	case q.PayerWallet != q.Wallet:
 		return Refuse(CodePayerMismatch, "The transaction does not say that it is for this quote: another wallet that pays must send the data of tx as it is.")
+	case !strings.EqualFold(t.From, q.PayerWallet):
+		return Refuse(CodePayerMismatch, "The transaction was not sent by payer_wallet and does not say that it is for this quote: it must carry the data of tx.")
 	}
 	return nil
 }

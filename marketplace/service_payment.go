@@ -36,8 +36,8 @@ func (s *Service) checkOnChain(ctx context.Context, q *CheckoutQuote, hash strin
 // CheckPayment says whether a transaction pays q: it is on the quote's chain,
 // deep enough and not reverted; it was mined while the price stood; and it moved
 // at least the total from the payer to the treasury: of the quote's token, by its
-// Transfer events, whoever sent the transaction, or of native coin. It has no mark
-// of another quote, and that of this one if another wallet pays; see
+// Transfer events, or of native coin. It has no mark of another quote, and that of
+// this one if another wallet pays or another account sends it; see
 // [UnsignedTransaction]. If the quote is paid through a checkout contract, that was
 // called as the quote says.
 func (s *Service) CheckPayment(q *CheckoutQuote, t x402.Transaction) error {
@@ -57,7 +57,7 @@ func (s *Service) CheckPayment(q *CheckoutQuote, t x402.Transaction) error {
 	case t.Time.Before(q.CreatedAt.Add(-s.options.ClockSkew)):
 		return Refuse(CodeTxTooEarly, "The transaction was mined at %s, before the quote was made.", t.Time.UTC().Format(time.RFC3339))
 	}
-	if err := first(checkMoved(q, t), checkMark(q, t.Input)); err != nil {
+	if err := first(checkMoved(q, t), checkMark(q, t)); err != nil {
 		return err
 	}
 	if t.Confirmations < need {

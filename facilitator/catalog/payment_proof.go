@@ -19,9 +19,10 @@ import (
 // Confirmation is what a buyer says about the transaction that paid.
 type Confirmation struct {
 	Transaction string // hash
-	// Signature of the payer, optional: EIP-191 over [ProofMessage], or what a
-	// contract wallet accepts for that (ERC-1271). It shows that the transfer was
-	// made for this payment, if several wait for it.
+	// Signature of the payer: EIP-191 over [ProofMessage], or what a contract
+	// wallet accepts for that (ERC-1271). It shows that the transfer was made for
+	// this payment, if several wait for it. A contract wallet that moves tokens
+	// must give it, since another account sends its transactions.
 	Signature string
 }
 
@@ -62,6 +63,27 @@ func (s *Service) ConfirmPayment(ctx context.Context, buyer account.User, id str
 	return s.prove(ctx, p, hash, signed)
 }
 
+// consent is how a payer says that a transaction pays a payment.
+type consent int
+
+const (
+	unsigned         consent = iota
+	signedByKey              // of the payer's account
+	signedByContract         // that is the payer
+	seenBefore               // the transaction was shown earlier, by whoever it was
+)
+
+func (c consent) signed() bool { return c == signedByKey || c == signedByContract }
+
+// checkSender refuses tokens that somebody else sent: what a facilitator or a
+// spender moved was for something else. A contract wallet sends nothing itself.
+func (c consent) checkSender(p *Payment, tx x402.Transaction) error {
+	if p.Asset == "" || c == signedByContract || c == seenBefore || p.Network.SameAddress(tx.From, p.Payer) {
+		return nil
+	}
+	return mismatch(CodePayerMismatch, "The transaction was not sent by "+p.Payer+": what others move for it, as x402 does, proves no payment")
+}
+
 var evmHash = regexp.MustCompile(`^0x[0-9a-f]{64}$`)
 
 // checkHash returns the one spelling of a transaction's hash.
@@ -85,40 +107,40 @@ func checkHash(n x402.Network, hash string) (string, error) {
 // several.
 const maxSignature = 4 << 10
 
-// checkSignature says whether the payer has signed; a wrong signature is refused.
-// A contract wallet is asked by a [SignatureChain].
-func (s *Service) checkSignature(ctx context.Context, p *Payment, hash, signature string) (signed bool, err error) {
+// checkSignature says how the payer has signed; a wrong signature is refused. A
+// contract wallet is asked by a [SignatureChain].
+func (s *Service) checkSignature(ctx context.Context, p *Payment, hash, signature string) (consent, error) {
 	if signature == "" {
-		return false, nil
+		return unsigned, nil
 	}
 	invalid := v402api.Invalid("payer_signature", v402api.InvalidFormat, "payer_signature is not the payer's over the message of this payment")
 	raw, err := hex.DecodeString(strings.TrimPrefix(signature, "0x"))
 	if err != nil || len(raw) > maxSignature || p.Network.Namespace() != "eip155" {
-		return false, invalid
+		return unsigned, invalid
 	}
 	message := []byte(ProofMessage(p.ID, hash))
 	if parsed, err := evm.ParseSignature(raw); err == nil {
 		if address, err := evm.RecoverMessage(message, parsed); err == nil && p.Network.SameAddress(address.String(), p.Payer) {
-			return true, nil
+			return signedByKey, nil
 		}
 	}
 	chain, _ := s.chain(p.Network)
 	wallets, ok := chain.(SignatureChain)
 	if !ok {
-		return false, invalid
+		return unsigned, invalid
 	}
 	valid, err := wallets.ValidSignature(ctx, p.Payer, evm.MessageDigest(message), raw)
 	switch {
 	case err != nil:
-		return false, &Error{Code: ErrChainUnavailable.Code, Message: ErrChainUnavailable.Message, Err: err}
+		return unsigned, &Error{Code: ErrChainUnavailable.Code, Message: ErrChainUnavailable.Message, Err: err}
 	case !valid:
-		return false, invalid
+		return unsigned, invalid
 	}
-	return true, nil
+	return signedByContract, nil
 }
 
 // prove asks the chain about a transaction, and moves p accordingly.
-func (s *Service) prove(ctx context.Context, p Payment, hash string, signed bool) (Payment, Grant, error) {
+func (s *Service) prove(ctx context.Context, p Payment, hash string, c consent) (Payment, Grant, error) {
 	chain, ok := s.chain(p.Network)
 	if !ok {
 		return p, Grant{}, ErrChainUnavailable
@@ -132,16 +154,21 @@ func (s *Service) prove(ctx context.Context, p Payment, hash string, signed bool
 	case tx.Network != p.Network:
 		return p, Grant{}, mismatch(CodeChainMismatch, "The transaction is not on "+p.Chain)
 	case !tx.Mined():
-		if p.Asset == "" { // of tokens nothing is known yet
-			if _, err := transfersOf(&p, tx); err != nil {
-				return p, Grant{}, err
-			}
+		err := c.checkSender(&p, tx)
+		if p.Asset == "" { // of tokens no more is known yet
+			_, err = transfersOf(&p, tx)
+		}
+		if err != nil {
+			return p, Grant{}, err
 		}
 		return s.note(ctx, p, hash, tx)
 	case !tx.Succeeded:
 		return s.reverted(ctx, p, hash, tx)
 	}
 	transfers, err := transfersOf(&p, tx)
+	if err == nil {
+		err = c.checkSender(&p, tx)
+	}
 	if err != nil {
 		return p, Grant{}, err
 	}
@@ -151,7 +178,7 @@ func (s *Service) prove(ctx context.Context, p Payment, hash string, signed bool
 	if tx.Confirmations < s.options.Payments.confirmations(p.Network) {
 		return s.note(ctx, p, hash, tx)
 	}
-	return s.confirm(ctx, p, hash, tx, transfers, signed)
+	return s.confirm(ctx, p, hash, tx, transfers, c.signed())
 }
 
 func mismatch(code, message string) *Error { return v402api.Invalid("transaction_hash", code, message) }

@@ -65,7 +65,7 @@ func (s *Service) tend(ctx context.Context, p Payment) error {
 	case p.Method == MethodX402:
 		return s.ask(ctx, p)
 	}
-	_, _, err := s.prove(ctx, p, p.Transaction, false)
+	_, _, err := s.prove(ctx, p, p.Transaction, seenBefore)
 	var refused *Error
 	switch late := s.now().After(p.ExpiresAt); {
 	case err == nil || !errors.As(err, &refused):

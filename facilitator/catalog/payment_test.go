@@ -333,7 +333,7 @@ func TestTokensMayBePaidByTransactionToo(t *testing.T) {
 		return func(tx *x402.Transaction) {
 			transfer := x402.TokenTransfer{Asset: usdcOnEthereum, From: buyer, To: payTo, Amount: x402.NewAmount(10_000), LogIndex: 5}
 			edit(&transfer)
-			tx.To, tx.Value, tx.From = usdcOnEthereum, x402.NewAmount(0), usdc // a wallet's contract may send it
+			tx.To, tx.Value = usdcOnEthereum, x402.NewAmount(0)
 			tx.Transfers = []x402.TokenTransfer{{Asset: usdc, From: buyer, To: payTo, Amount: x402.NewAmount(10_000)}, transfer}
 		}
 	}
@@ -349,7 +349,16 @@ func TestTokensMayBePaidByTransactionToo(t *testing.T) {
 		require.Equal(t, 400, status)
 		require.Equal(t, code, v["details"].(map[string]any)["code"])
 	}
-	status, v := s.confirm(id, s.chain.put(9, kioskOpening, move(func(*x402.TokenTransfer) {})))
+	right := move(func(*x402.TokenTransfer) {})
+	for n, mined := range []uint64{0, 9} {
+		status, v := s.confirm(id, s.chain.put(6+n, kioskOpening, func(tx *x402.Transaction) {
+			right(tx)
+			tx.From, tx.Confirmations = payTo, mined
+		}))
+		require.Equal(t, 400, status, "a facilitator moved it, for something else")
+		require.Equal(t, catalog.CodePayerMismatch, v["details"].(map[string]any)["code"])
+	}
+	status, v := s.confirm(id, s.chain.put(9, kioskOpening, right))
 	require.Equal(t, 200, status, "%v", v)
 	require.EqualValues(t, 5, s.payments()[0].LogIndex)
 }
@@ -364,6 +373,7 @@ func TestWhatX402HasSettledProvesNoPaymentByTransaction(t *testing.T) {
 	s.chain.mu.Lock()
 	s.chain.txs[hash] = x402.Transaction{
 		Network: x402.BaseSepolia, Hash: hash, Succeeded: true, Time: kioskOpening, Confirmations: 9, Block: 1,
+		From:      buyer, // who relays for itself
 		Transfers: []x402.TokenTransfer{{Asset: usdc, From: buyer, To: payTo, Amount: x402.NewAmount(10_000)}},
 	}
 	s.chain.mu.Unlock()
