@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,7 +19,6 @@ import (
 	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store"
-	"github.com/v402/v402/store/sqlite"
 )
 
 // backend is what all three stores are.
@@ -34,25 +29,6 @@ type backend interface {
 
 // backends open an empty store of each kind.
 var backends = webtest.Stores[backend]()
-
-// emptyFile is a SQLite database with the schema and nothing else. To copy it takes
-// a fraction of the time of the migrations that made it.
-var emptyFile = sync.OnceValues(func() (_ []byte, err error) {
-	dir, err := os.MkdirTemp("", "registry")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	file := filepath.Join(dir, "empty.db")
-	s, err := sqlite.Open(context.Background(), file)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(file)
-})
 
 // overEachStore runs a test over each kind of store.
 func overEachStore(t *testing.T, test func(t *testing.T, a *api)) {

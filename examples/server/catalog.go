@@ -32,7 +32,17 @@ func openCatalog(c config, dev bool, f x402.Facilitator, chains []facilitator.Ch
 			config.Chains = append(config.Chains, proofs)
 		}
 	}
+	config.Payments.WellKnown.Features = features(c, dev)
 	return catalog.New(config)
+}
+
+// features are what /.well-known/x402 says that this server can do.
+func features(c config, dev bool) []string {
+	list := []string{"payment_verification", "multi_chain_support", "batch_payments"}
+	if dev || c.webhookKey != nil {
+		list = append(list, "webhooks")
+	}
+	return append(list, "analytics")
 }
 
 // providersOf tells buyers who sells.

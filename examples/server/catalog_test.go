@@ -22,9 +22,13 @@ func TestAnArticleIsFoundBoughtAndReadAlsoAfterARestart(t *testing.T) {
 	require.Equal(t, 200, first.get(t, "/discovery/resources", &list))
 	require.Len(t, list.Items, 5)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/demo/quote$`, list.Items[0].Resource)
-	var known struct{ Endpoints map[string]string }
+	var known struct {
+		Endpoints map[string]string
+		Features  []string
+	}
 	require.Equal(t, 200, first.get(t, "/.well-known/x402", &known))
 	require.Equal(t, "/api/v1/clients/access", known.Endpoints["access"])
+	require.Equal(t, []string{"payment_verification", "multi_chain_support", "batch_payments", "webhooks", "analytics"}, known.Features)
 	var refused struct{ Error string }
 	require.Equal(t, 401, first.get(t, "/api/v1/providers/analytics/dashboard?days=30", &refused))
 	require.Equal(t, "AUTHENTICATION_REQUIRED", refused.Error)
