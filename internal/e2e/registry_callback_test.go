@@ -99,9 +99,15 @@ func publish(t *testing.T, db webhook.Store, service *registry.Service) {
 		}},
 	})
 	require.NoError(t, err)
+	runPublisher(t, publisher)
+}
+
+// runPublisher has p publish and deliver until the test ends.
+func runPublisher(t *testing.T, p *webhook.Publisher) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error)
-	go func() { done <- publisher.Run(ctx) }()
+	go func() { done <- p.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-done)
