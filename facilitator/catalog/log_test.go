@@ -425,6 +425,7 @@ func TestEntriesArePurgedWhenTheyAreTooOld(t *testing.T) {
 		l := &logbook{old: 12_000}
 		end := running(t, book(t, l, catalog.LogConfig{Retention: 24 * time.Hour}))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Zero(t, l.old, "by and by")
 		require.Len(t, l.purged, 3)
 		for _, before := range l.purged {
