@@ -94,7 +94,7 @@ func (payAll) Network() x402.Network { return x402.Base }
 
 func (payAll) Transaction(_ context.Context, hash string) (x402.Transaction, error) {
 	return x402.Transaction{
-		Network: x402.Base, Hash: hash, Succeeded: true, Confirmations: 1, Block: 1, Time: time.Now(),
+		Network: x402.Base, Hash: hash, Succeeded: true, Confirmations: 1, Block: 1, Time: time.Now(), From: "0x" + hash[26:],
 		Transfers: []x402.TokenTransfer{{Asset: marketToken, From: "0x" + hash[26:], To: marketTreasury, Amount: x402.NewAmount(1_000_000_000)}},
 	}, nil
 }

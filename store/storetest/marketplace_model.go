@@ -52,7 +52,7 @@ func (c *paidChain) pay(q marketplace.CheckoutQuote, n int, when time.Time) stri
 	defer c.mu.Unlock()
 	hash := fmt.Sprintf("0x%064x", n)
 	c.paid[hash] = x402.Transaction{
-		Network: x402.Base, Hash: hash, Succeeded: true, Confirmations: 1, Block: 1, Time: when,
+		Network: x402.Base, Hash: hash, Succeeded: true, Confirmations: 1, Block: 1, Time: when, From: q.PayerWallet,
 		Transfers: []x402.TokenTransfer{{Asset: modelToken, From: q.PayerWallet, To: modelTreasury, Amount: q.Total}},
 	}
 	return hash
