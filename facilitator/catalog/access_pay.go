@@ -64,9 +64,18 @@ func (s *Service) pay(ctx context.Context, product *Product, r AccessRequest) (A
 	if err != nil {
 		return denied, t.refused(err)
 	}
-	p, err := s.verify(ctx, t, r, payment)
-	if err != nil {
-		return denied, err
+	p, refused := s.verify(ctx, t, r, payment)
+	if refused != nil {
+		// The same request may have been served meanwhile: whoever is told to pay
+		// again pays twice.
+		known, err := s.known(ctx, product, r.Payment)
+		switch {
+		case err != nil:
+			return denied, err
+		case known != nil:
+			return s.repeat(ctx, product, r, *known)
+		}
+		return denied, refused
 	}
 	now := s.now()
 	stored, created, err := s.store.AddProductPayment(ctx, p, s.owner, now.Add(s.leaseFor()), paymentEvent(EventPaymentCreated, &p, now))
@@ -242,17 +251,17 @@ func (s *Service) settle(ctx context.Context, product *Product, r AccessRequest,
 	if middleware.Undecided(resp) {
 		return denied, &UnsettledError{Response: resp, Version: version}
 	}
-	p, g, err := s.settled(ctx, p, resp, true)
+	_, g, err := s.settled(ctx, p, resp, true)
 	switch {
 	case errors.Is(err, ErrPaymentProcessed): // by somebody else meanwhile
-		p, err := s.store.ProductPayment(ctx, p.ID)
+		now, err := s.store.ProductPayment(ctx, p.ID)
 		if err != nil {
 			return denied, paymentError(err, "read a payment")
 		}
-		if p.Status.Open() {
+		if now.Status.Open() {
 			return denied, &UnsettledError{Response: resp, Version: version}
 		}
-		return s.repeat(ctx, product, r, p)
+		return s.repeat(ctx, product, r, now)
 	case err != nil:
 		return denied, err
 	case g == nil:

@@ -11,8 +11,11 @@ import (
 	x402evm "github.com/v402/v402/x402/evm"
 )
 
-// holdFor is how long a settlement waits for others of the same payer.
-const holdFor = 300 * time.Millisecond
+const (
+	holdFor         = 300 * time.Millisecond // how long a settlement waits for others of the same payer
+	simulatedBefore = 10 * time.Second       // at most this long before it is taken in hand, a payment was simulated
+	spentFor        = 2 * roundFor           // how long it is kept when a purse was last spent from
+)
 
 // purse is what a payer pays from.
 type purse struct {
@@ -25,16 +28,18 @@ func purseOf(f *flight) purse { return purse{f.exact.Asset, f.exact.Authorizatio
 // afford holds back those flights whose payer could not pay for them beside
 // what is under way already: each would succeed alone, all but the first would
 // be reverted at the relayer's expense. Once the others are through, the
-// simulation decides about them.
+// simulation decides about them. Those that are sent are pledged until
+// [Chain.release], so that another relayer's lane counts them too.
 func (c *Chain) afford(ctx context.Context, flights []*flight) (sent, held []*flight, err error) {
-	pledged := c.pledged(flights)
+	pledged := c.pledge(flights)
 	balances, err := c.balances(ctx, pledged)
-	if err != nil || len(balances) == 0 {
-		return flights, nil, err
+	if err != nil {
+		c.release(flights)
+		return nil, nil, err
 	}
 	for _, f := range flights {
 		p := purseOf(f)
-		if balance, ok := balances[p]; ok {
+		if balance, contested := balances[p]; contested {
 			sum := new(big.Int).Add(pledged[p], f.exact.Authorization.Value.Big())
 			if sum.Cmp(balance) > 0 {
 				held = append(held, f)
@@ -44,35 +49,61 @@ func (c *Chain) afford(ctx context.Context, flights []*flight) (sent, held []*fl
 		}
 		sent = append(sent, f)
 	}
+	c.release(held)
 	return sent, held, nil
 }
 
-// pledged is what is under way from the purses that more than one payment is
-// made from, those of flights included.
-func (c *Chain) pledged(flights []*flight) map[purse]*big.Int {
+// pledge marks flights as being sent, and sums what else is under way from the
+// purses that are contested: those of more than one flight, and those that were
+// spent from since the flight was simulated.
+func (c *Chain) pledge(flights []*flight) map[purse]*big.Int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	users := map[purse]int{}
+	sums, users := map[purse]*big.Int{}, map[purse]int{}
 	for _, f := range flights {
-		users[purseOf(f)]++
-	}
-	sums := map[purse]*big.Int{}
-	for p, n := range users {
-		if n > 1 {
+		p := purseOf(f)
+		if users[p]++; users[p] > 1 || c.spent[p].After(f.boarded.Add(-simulatedBefore)) {
 			sums[p] = new(big.Int)
 		}
 	}
 	for _, f := range c.inFlight {
 		p := purseOf(f)
-		if users[p] == 0 || !waiting(f) { // what is in a block is gone from the balance
+		if users[p] == 0 || !(f.pledged || f.mined != nil || waiting(f)) {
 			continue
 		}
 		if sums[p] == nil {
 			sums[p] = new(big.Int)
 		}
-		sums[p].Add(sums[p], f.exact.Authorization.Value.Big())
+		if f.mined == nil { // what is in a block is gone from the balance
+			sums[p].Add(sums[p], f.exact.Authorization.Value.Big())
+		}
+	}
+	for _, f := range flights {
+		f.pledged = true
 	}
 	return sums
+}
+
+// release takes back what [Chain.pledge] marked: the flights were sent, and
+// count as such, or were not.
+func (c *Chain) release(flights []*flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range flights {
+		f.pledged = false
+	}
+}
+
+// forget drops the purses that nobody has spent from for a while.
+func (c *Chain) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.cfg.Now().Add(-spentFor)
+	for p, at := range c.spent {
+		if at.Before(old) {
+			delete(c.spent, p)
+		}
+	}
 }
 
 // balances asks for what is in the purses, in one round trip.

@@ -83,9 +83,10 @@ type Chain struct {
 	kick     chan struct{} // something was sent: look for its block
 
 	mu        sync.Mutex
-	inFlight  map[string]*flight // by settlement ID
-	attending int                // flights that are busy
-	idle      sync.Cond          // attending has become less
+	inFlight  map[string]*flight  // by settlement ID
+	spent     map[purse]time.Time // when the last payment from it was confirmed
+	attending int                 // flights that are busy
+	idle      sync.Cond           // attending has become less
 }
 
 var _ facilitator.Chain = (*Chain)(nil)
@@ -106,7 +107,7 @@ func New(cfg Config) (*Chain, error) {
 	cfg.setDefaults()
 	c := &Chain{
 		cfg: cfg, chainID: new(big.Int).SetUint64(id), checker: x402evm.Checker{Recover: recoverNative, MinValidity: cfg.MinValidity},
-		kick: make(chan struct{}, 1), inFlight: map[string]*flight{},
+		kick: make(chan struct{}, 1), inFlight: map[string]*flight{}, spent: map[purse]time.Time{},
 	}
 	c.idle.L = &c.mu
 	c.signer = types.LatestSignerForChainID(c.chainID)

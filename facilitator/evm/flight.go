@@ -17,6 +17,8 @@ type flight struct {
 	exact *x402evm.Exact
 	done  chan struct{} // closed when s is final
 
+	boarded time.Time // when it was taken in hand
+
 	s       facilitator.Settlement
 	relayer *relayer  // nil before it is submitted, and where its key is not ours
 	since   uint64    // block before which it cannot have been mined
@@ -25,6 +27,7 @@ type flight struct {
 	mined   *landing  // seen in a block, not deep enough yet
 	raise   bool      // its fee is too low for the node
 	busy    bool      // somebody attends to it
+	pledged bool      // it is being sent
 	doubts  int       // looks in a row that found no trace of it
 	lostAt  uint64    // newest block at the first of them
 	tries   int       // transactions that failed for reasons of gas
@@ -81,7 +84,7 @@ func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight,
 	}
 	f = &flight{
 		id: s.ID, exact: e, s: s, done: make(chan struct{}),
-		since: c.head.block(), sentAt: s.UpdatedAt, lookAt: c.cfg.Now().Add(after),
+		boarded: c.cfg.Now(), since: c.head.block(), sentAt: s.UpdatedAt, lookAt: c.cfg.Now().Add(after),
 	}
 	f.hold(c.relayer(s.Relayer))
 	c.inFlight[s.ID] = f
@@ -206,6 +209,9 @@ func (c *Chain) update(id string, change func(*flight)) {
 		f.hold(nil)
 	}
 	if f.s.State.Final() {
+		if f.s.State == facilitator.Confirmed {
+			c.spent[purseOf(f)] = c.cfg.Now()
+		}
 		f.hold(nil)
 		delete(c.inFlight, id)
 		close(f.done)

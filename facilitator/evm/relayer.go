@@ -133,6 +133,7 @@ func (r *relayer) submit(ctx context.Context, flights []*flight) ([]struct{}, er
 	if len(flights) == 0 {
 		return done, nil
 	}
+	defer c.release(flights)
 	byID, ids := make(map[string]*flight, len(flights)), make([]string, len(flights))
 	for i, f := range flights {
 		byID[f.id], ids[i] = f, f.id

@@ -30,6 +30,7 @@ func (c *Chain) tend(ctx context.Context) {
 		c.lookInto(round)
 		if now.Sub(mended) >= c.cfg.ResendAfter {
 			c.mendGaps(round)
+			c.forget()
 			mended = now
 		}
 		cancel()
