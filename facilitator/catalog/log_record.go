@@ -202,7 +202,7 @@ func (r *recorder) swap() ([]attempt, map[string]int64, []store.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	passed := now.Sub(r.since)
+	passed := max(now.Sub(r.since), 0) // a clock may be set back
 	attempts := append(r.others.take(r.c, passed), r.granted.take(r.c, passed)...)
 	left := r.left
 	r.left, r.since = map[string]int64{}, now

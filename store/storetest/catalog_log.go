@@ -249,7 +249,7 @@ func unpaidLog(t *testing.T, s catalog.LogStore) {
 	}, unpaidBy(t, s, all))
 	require.Equal(t, []string{"192.168.1.100 p2" + eth + "1 " + logged(3).ID}, unpaidBy(t, s, catalog.UnpaidFilter{OwnerID: "o1", ProductID: "p2"}))
 	require.Equal(t, []string{"192.168.1.100 p1" + eth + "1 " + logged(2).ID},
-		unpaidBy(t, s, catalog.UnpaidFilter{OwnerID: "o1", From: logged(2).CreatedAt})[:1], "as of then")
+		unpaidBy(t, s, catalog.UnpaidFilter{OwnerID: "o1", From: logged(2).CreatedAt})[1:2], "since then")
 }
 
 func paidLog(t *testing.T, s catalog.LogStore) {
