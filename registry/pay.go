@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
 )
 
@@ -65,7 +66,7 @@ type TillPayment struct {
 //
 // The payer shows its API key in X-API-Key. A settlement is reserved for one
 // payment before that moves, so that no second one can; the payment then
-// confirms it. If the server stops between the two, the same request with the
+// confirms it. One payment confirms one settlement, whatever the guard remembers. If the server stops between the two, the same request with the
 // same payment closes the settlement, and so does [Till.Check]. It stays reserved
 // until the payment can no longer move: a request that was cut off may still be on
 // its way, and a payment that failed has been signed all the same.
@@ -207,10 +208,15 @@ func (t *Till) reserve(ctx context.Context, id int64, key string, payment json.R
 		d.PaymentKey, d.Payment, d.PaymentUntil = key, payment, until
 		return t.audit("settlement.payment", d), nil
 	})
-	if errors.Is(err, errUnchanged) {
+	var refused *Error
+	switch {
+	case errors.Is(err, errUnchanged):
 		return nil
+	case errors.Is(err, store.ErrConflict) && !errors.As(err, &refused):
+		return ErrPaymentUsed
+	default:
+		return settlementError(err)
 	}
-	return settlementError(err)
 }
 
 // tillActor is who acts in the audit log.

@@ -158,11 +158,17 @@ func (c *counter) serve(t *testing.T, mode middleware.Mode) {
 // pay has a wallet pay what is due, with a payment of its own, sent once.
 func (c *counter) pay(t *testing.T) (status int, body string) {
 	t.Helper()
+	return c.payOver(t, nil)
+}
+
+// payOver does it over a transport; http.DefaultTransport if nil.
+func (c *counter) payOver(t *testing.T, over http.RoundTripper) (status int, body string) {
+	t.Helper()
 	signer, err := evm.ParseSigner("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
 	require.NoError(t, err)
-	wallet, err := payer.New(payer.Config{Signers: []payer.Signer{signer}, Limits: payer.Limits{PerRequest: "$100"}, Resends: -1})
+	wallet, err := payer.New(payer.Config{Signers: []payer.Signer{signer}, Limits: payer.Limits{PerRequest: "$100"}, Base: over, Resends: -1})
 	require.NoError(t, err)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.site.URL+"/api/settlements/"+strconv.FormatInt(c.due.ID, 10)+"/x402", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url(c.due.ID), nil)
 	require.NoError(t, err)
 	r.Header.Set("X-API-Key", c.key)
 	w, err := wallet.Client().Do(r)

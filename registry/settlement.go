@@ -97,6 +97,7 @@ var (
 	ErrNotPayer        = &Error{Forbidden, "Only the paying platform can do this"}
 	ErrNotPayee        = &Error{Forbidden, "Only the paid platform can do this"}
 	ErrPaymentUnderWay = &Error{State, "A payment of this settlement is under way"}
+	ErrPaymentUsed     = &Error{State, "The payment belongs to another settlement"}
 	ErrNoPayout        = &Error{State, "The paid platform takes no stablecoin"}
 )
 

@@ -146,7 +146,8 @@ type SettlementStore interface {
 	// payment of one document, and moves its royalties along: confirmed → paid; a
 	// bilateral document cancelled → pending again, in no run. In a multilateral
 	// run the royalties are paid when every document is confirmed, and cancelling
-	// one alone is store.ErrConflict: see UpdateRun. The lines of a cancelled
+	// one alone is store.ErrConflict: see UpdateRun. A PaymentKey that another
+	// document has is store.ErrConflict too. The lines of a cancelled
 	// document remain listed. An error of change is returned as it is and undoes
 	// everything.
 	UpdateSettlement(ctx context.Context, id int64, change func(*Settlement) (Trail, error)) (Settlement, error)
