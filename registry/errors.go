@@ -81,14 +81,14 @@ func (e *HashesTakenError) Error() string {
 	return "contract hashes already exist: " + strings.Join(e.Hashes, ", ")
 }
 
-// ContractInactiveError is what [Store.AddSales] returns if a contract is not
-// active any more. errors.Is(err, store.ErrConflict) holds.
+// ContractInactiveError is what [Store.AddSales] and [Store.PutMirror] return if a
+// contract is not active any more. errors.Is(err, store.ErrConflict) holds.
 type ContractInactiveError struct {
-	Index int // of the sale in the call
+	Index int // of the sale in the call; 0 for a mirror
 }
 
 func (e *ContractInactiveError) Error() string {
-	return fmt.Sprintf("sale %d: the contract is not active", e.Index)
+	return fmt.Sprintf("report %d: the contract is not active", e.Index)
 }
 
 // Unwrap implements the convention of package errors.
