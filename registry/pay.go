@@ -134,7 +134,7 @@ func (t *Till) PayTo(r *http.Request) (string, error) {
 func (t *Till) payee(ctx context.Context, d Settlement) (string, error) {
 	payee, err := t.s.store.Platform(ctx, d.PayeeID)
 	if err != nil {
-		return "", err
+		return "", refusal(err, ErrPlatformUnknown, "look for the payee of a settlement")
 	}
 	return t.TillConfig.PayTo(ctx, payee)
 }
