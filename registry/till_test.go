@@ -258,12 +258,12 @@ func TestAPaymentThatIsSlowIsNotOvertakenByAnother(t *testing.T) {
 		_, body := c.pay(t)
 		first <- body
 	}()
-	require.Eventually(t, func() bool { return c.current(t).PaymentKey != "" }, 10*time.Second, time.Millisecond, "it is reserved, and on its way")
+	require.Eventually(t, func() bool { return c.current(t).PaymentKey != "" }, time.Minute, time.Millisecond, "it is reserved, and on its way")
 	require.Eventually(t, func() bool {
 		c.bank.mu.Lock()
 		defer c.bank.mu.Unlock()
 		return c.bank.slow == nil
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	c.bank.mu.Lock()
 	c.bank.next = []any{refused(x402.ReasonEVMInsufficientFunds)} // what the till is told when it asks for the first
 	c.bank.mu.Unlock()
