@@ -72,6 +72,15 @@ func (t *Till) serve(r *http.Request) (message string, d Settlement, err error) 
 	if d, err = t.payable(r); err != nil {
 		return "", d, err
 	}
+	if d.PaymentKey != "" && d.Status != SettlementConfirmed {
+		d, err = t.Check(r.Context(), d.ID)
+		if err == nil && d.Status == SettlementIssued {
+			err = ErrPaymentUnderWay // until just now: there was no price yet
+		}
+		if err != nil {
+			return "", d, err
+		}
+	}
 	switch {
 	case d.Status == SettlementPaid || d.Status == SettlementConfirmed:
 		return "Settlement is already paid", d, nil

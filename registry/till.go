@@ -62,7 +62,8 @@ type TillPayment struct {
 // confirms it. One payment confirms one settlement, whatever the guard remembers. If the server stops between the two, the same request with the
 // same payment closes the settlement, and so does [Till.Check]. It stays reserved
 // until the payment can no longer move: a request that was cut off may still be on
-// its way, and a payment that failed has been signed all the same.
+// its way, and a payment that failed has been signed all the same. To ask without a
+// payment is to ask what became of the one that is under way.
 type Till struct {
 	*TillConfig
 	s *Service
@@ -84,8 +85,9 @@ func (s *Service) NewTill(c TillConfig) (*Till, error) {
 	return &Till{&c, s}, nil
 }
 
-// Price is what a request must pay, in dollars: "0" if there is nothing to pay
-// or the caller may not. The handler then says so.
+// Price is what a request must pay, in dollars: "0" if there is nothing to pay, if
+// the caller may not, or while a payment is under way, so that nobody signs a second
+// one. The handler then says so.
 func (t *Till) Price(r *http.Request) (string, error) {
 	d, err := t.payable(r)
 	if err == nil {
@@ -97,7 +99,7 @@ func (t *Till) Price(r *http.Request) (string, error) {
 		return "0", nil
 	case err != nil:
 		return "", err
-	case d.Status == SettlementIssued && d.Net > 0:
+	case d.Status == SettlementIssued && d.Net > 0 && !d.paymentAlive(t.s.now()):
 		return d.Net.String(), nil
 	case d.PaymentKey != "" && carriesPayment(r): // a repeated request; Reserve admits no other payment
 		return d.Net.String(), nil

@@ -30,13 +30,15 @@ func (c *counter) url(id int64) string {
 	return c.site.URL + "/api/settlements/" + strconv.FormatInt(id, 10) + "/x402"
 }
 
-// send posts a payment that was made before to the till of a settlement.
+// send posts a payment that was made before, or none, to the till of a settlement.
 func (c *counter) send(t *testing.T, id int64, payment string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url(id), nil)
 	require.NoError(t, err)
 	r.Header.Set("X-API-Key", c.key)
-	r.Header.Set(x402.HeaderPaymentSignature, payment)
+	if payment != "" {
+		r.Header.Set(x402.HeaderPaymentSignature, payment)
+	}
 	w, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	defer w.Body.Close()

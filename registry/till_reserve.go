@@ -110,11 +110,16 @@ func (t *Till) Check(ctx context.Context, id int64) (Settlement, error) {
 		return t.close(ctx, id, TillPayment{Key: d.PaymentKey, Settled: true, Transaction: resp.Transaction})
 	case resp.ErrorReason.Is(x402.ReasonSettlementPending):
 		return d, ErrPaymentUnderWay
-	case !d.PaymentUntil.IsZero() && !asked.Before(d.PaymentUntil):
+	case !d.PaymentUntil.IsZero() && !d.paymentAlive(asked):
 		return t.free(ctx, id, d.PaymentKey)
 	default:
 		return d, ErrPaymentUnderWay
 	}
+}
+
+// paymentAlive says whether the payment that d is reserved for may move yet.
+func (d *Settlement) paymentAlive(now time.Time) bool {
+	return d.PaymentKey != "" && now.Before(d.PaymentUntil)
 }
 
 // free lets another payment pay after the one with key has failed and expired.

@@ -274,6 +274,23 @@ func TestAPaymentThatIsSlowIsNotOvertakenByAnother(t *testing.T) {
 	require.Equal(t, 1, c.bank.moved)
 }
 
+func TestNobodyIsAskedForASecondPaymentWhileOneIsUnderWay(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	c.bank.next = []any{errors.New("the line is dead"), errors.New("the line is dead")}
+	status, body := c.pay(t)
+	require.NotEqual(t, 200, status, body)
+	ask := func() (int, string) { return c.send(t, c.due.ID, "") }
+	status, body = ask()
+	require.Equal(t, 400, status, "and not 402: %s", body)
+	require.Contains(t, body, "A payment of this settlement is under way")
+	status, body = ask()
+	require.Equal(t, 200, status, body)
+	require.Contains(t, body, "Settlement is already paid")
+	require.Equal(t, registry.SettlementConfirmed, c.current(t).Status, "what a crash left open is closed by asking")
+	require.Equal(t, 1, c.bank.moved)
+}
+
 func TestAPlatformIsPaidAtTheAddressThatItGave(t *testing.T) {
 	t.Parallel()
 	c := openCounter(t)
