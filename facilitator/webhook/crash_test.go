@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/store"
@@ -241,6 +242,6 @@ func (u *unreliable) PublishEvents(ctx context.Context, holder string, list []we
 }
 
 func (u *unreliable) FinishDeliveries(ctx context.Context, holder, queue string, outcomes []webhook.Outcome,
-	change func(*webhook.Endpoint) []store.Event, now time.Time) error {
+	change func(*webhook.Endpoint, *webhook.Standing) account.Trail, now time.Time) error {
 	return u.record(func() error { return u.backend.FinishDeliveries(ctx, holder, queue, outcomes, change, now) })
 }

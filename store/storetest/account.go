@@ -39,9 +39,15 @@ func accountTrail(name string) account.Trail {
 	}
 }
 
+// trailStore is where trails are saved.
+type trailStore interface {
+	account.AuditStore
+	store.Outbox
+}
+
 // accountTrails are the actions in the audit log and the types in the outbox,
 // the oldest first.
-func accountTrails(t *testing.T, s AccountStore) (actions, types []string) {
+func accountTrails(t *testing.T, s trailStore) (actions, types []string) {
 	t.Helper()
 	list, err := s.AuditLog(t.Context(), account.AuditFilter{}, store.PageNumber{Size: store.MaxLimit})
 	require.NoError(t, err)
