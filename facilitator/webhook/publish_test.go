@@ -280,7 +280,7 @@ func TestThousandsOfEndpointsDoNotWaitForOneThatHangs(t *testing.T) {
 			start := time.Now()
 			emit(t, r.store, list...)
 			stop := r.run()
-			time.Sleep(5 * time.Minute)
+			time.Sleep(30 * time.Second) // far more than they may take
 			stop()
 			n := 0
 			for _, got := range r.net.requests() {

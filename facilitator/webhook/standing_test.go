@@ -34,7 +34,7 @@ func newPlatform(t *testing.T) *platform {
 	t.Helper()
 	to := webhook.Direct{Directory: "platform", Key: "7"}
 	p := &platform{queue: to.Queue(), told: new(consumer)}
-	p.rig = newRig(t, unhurried, consuming(p.told), func(c *webhook.Config) {
+	p.rig = newRig(t, every(5*time.Minute), consuming(p.told), func(c *webhook.Config) {
 		c.Audiences = []webhook.Audience{func(_ context.Context, e store.Event) ([]webhook.Recipient, error) {
 			if e.Type != "payment.confirmed" {
 				return nil, nil
@@ -84,10 +84,11 @@ func TestARecipientThatOnlyFailsForDaysIsPausedAndThenGetsWhatItMissed(t *testin
 		p.happens(11, 17)
 		require.Equal(t, map[webhook.DeliveryStatus]int{webhook.DeliveryDead: 11, webhook.DeliveryPending: 6}, p.statuses(), "nothing is given up meanwhile")
 		asked := len(p.net.requests()) - before
-		require.InDelta(t, 72, asked, 2, "once an hour")
+		require.GreaterOrEqual(t, asked, 60)
+		require.LessOrEqual(t, asked, 72, "once an hour")
 
 		p.net.always("a.example", 200)
-		time.Sleep(time.Hour + time.Minute)
+		time.Sleep(2 * time.Hour)
 		synctest.Wait()
 		require.Equal(t, map[webhook.DeliveryStatus]int{webhook.DeliveryDead: 11, webhook.DeliveryDelivered: 6}, p.statuses())
 		require.Contains(t, p.log.String(), "told again")
