@@ -140,9 +140,9 @@ func BenchmarkUnpaidDemand(b *testing.B) {
 }
 
 // BenchmarkUnpaidRequest tells the price to whoever asks, over HTTP, with the
-// access log running, and reports how many requests a second that makes and by how
-// many MiB memory has grown after the first 20,000 of them. With -cpu 1 it is what
-// one core does: 10,000 a second and 0 MiB are expected.
+// access log running, and reports how many requests a second that makes, on one
+// core with -cpu 1, and by how many MiB memory has grown after the first 20,000 of
+// them: by none.
 func BenchmarkUnpaidRequest(b *testing.B) {
 	s := open(b, filepath.Join(b.TempDir(), "v402.db"))
 	grantAccess(b, s, 0, 0)
