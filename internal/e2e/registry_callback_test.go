@@ -152,7 +152,7 @@ func TestPlatformsHearOfSalesSettlementsAndRevocationsInSignedCallbacks(t *testi
 			if e.Type == registry.EventSaleReported && e.by.ID == b.Platform.ID {
 				require.Contains(t, string(e.Data), `"royalty_amount":10`)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			require.Equal(t, want, got)
 		}
 	}
