@@ -68,7 +68,7 @@ func (c *Chain) pledge(flights []*flight) map[purse]*big.Int {
 	}
 	for _, f := range c.inFlight {
 		p := purseOf(f)
-		if users[p] == 0 || !(f.pledged || f.mined != nil || waiting(f)) {
+		if users[p] == 0 || !(f.mined != nil || waiting(f)) {
 			continue
 		}
 		if sums[p] == nil {
