@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -52,14 +53,18 @@ func (f *fleet) settleAll(t *testing.T, n int) []*payment {
 	return payments
 }
 
-// senders counts the transactions of the payments by who sent them.
+// senders counts the transactions that moved the payments by who sent them.
 func (f *fleet) senders(t *testing.T, payments []*payment) map[common.Address]int {
 	t.Helper()
 	out := map[common.Address]int{}
 	for _, p := range payments {
 		s, err := f.journal.SettlementByKey(t.Context(), p.key)
 		require.NoError(t, err)
-		out[common.HexToAddress(s.Relayer)]++
+		tx, _, err := f.client.TransactionByHash(t.Context(), common.HexToHash(s.Transaction))
+		require.NoError(t, err)
+		from, err := types.Sender(types.LatestSignerForChainID(tx.ChainId()), tx)
+		require.NoError(t, err)
+		out[from]++
 	}
 	return out
 }
