@@ -32,6 +32,10 @@ func TestSettlements(t *testing.T, open func(t *testing.T, replicas int) []Regis
 		t.Parallel()
 		checkConcurrentRuns(t, newLedgerRoom(t, open(t, 2)...))
 	})
+	t.Run("documents of one run that are confirmed or disputed at once agree on its royalties", func(t *testing.T) {
+		t.Parallel()
+		checkConcurrentSteps(t, newLedgerRoom(t, open(t, 2)...))
+	})
 }
 
 // ledgerRoom is a registry with some platforms that sell each other's works.
