@@ -14,31 +14,47 @@ import (
 	"github.com/v402/v402/x402"
 )
 
-// PaymentStore is what keeps the payments of a catalog, with the outbox that
-// their events go to.
+// PaymentStore is what keeps the payments of a catalog and the products that they
+// are for, with the outbox that their events go to.
 type PaymentStore interface {
 	catalog.AccessStore
+	catalog.ProductStore
 	store.Outbox
 }
 
 // TestPayments shows that open returns empty stores that keep payments and grants
 // as [catalog.PaymentStore] promises, on so many replicas as are asked for.
 func TestPayments(t *testing.T, open func(t *testing.T, replicas int) []PaymentStore) {
+	stocked := func(t *testing.T, replicas int) []PaymentStore {
+		stores := open(t, replicas)
+		stock(t, stores[0], "product-1", "product-2")
+		return stores
+	}
 	whole := func(t *testing.T) purchaseStore {
-		s, ok := open(t, 1)[0].(purchaseStore)
-		require.True(t, ok, "the store keeps products too")
+		s, ok := stocked(t, 1)[0].(purchaseStore)
+		require.True(t, ok, "the store has insights too")
 		return s
 	}
 	purchasePromises.run(t, whole)
 	insightPromises.run(t, whole)
-	one := func(t *testing.T) PaymentStore { return open(t, 1)[0] }
+	one := func(t *testing.T) PaymentStore { return stocked(t, 1)[0] }
 	paymentPromises.run(t, one)
 	proofPromises.run(t, one)
 	grantPromises.run(t, one)
 	t.Run("Replicas", func(t *testing.T) {
-		paymentReplicaPromises.run(t, func(t *testing.T) []PaymentStore { return open(t, 3) })
+		paymentReplicaPromises.run(t, func(t *testing.T) []PaymentStore { return stocked(t, 3) })
 	})
-	t.Run("Model", func(t *testing.T) { checkPaymentModel(t, open(t, 2)) })
+	t.Run("Model", func(t *testing.T) { checkPaymentModel(t, stocked(t, 2)) })
+}
+
+// stock adds products that payments are for.
+func stock(t *testing.T, s catalog.ProductStore, ids ...string) {
+	t.Helper()
+	for n, id := range ids {
+		p := newProduct("owner-1", n)
+		p.ID, p.Slug = id, id
+		require.NoError(t, s.AddProducts(t.Context(), []catalog.Product{p}))
+	}
 }
 
 // newPayment is the nth payment, which is pending, by transaction.
@@ -162,16 +178,64 @@ var paymentPromises = promises[PaymentStore]{
 		p := addPayment(t, s, newPayment(1))
 		got, err := s.UpdateProductPayment(t.Context(), p.ID, func(c *catalog.Payment) ([]store.Event, error) {
 			require.Equal(t, p, *c)
-			*c = catalog.Payment{Status: catalog.PaymentFailed, FailureCode: "X", FailureReason: "why", Refunded: x402.NewAmount(1), UpdatedAt: at.Add(time.Second)}
+			*c = catalog.Payment{Status: catalog.PaymentFailed, FailureCode: "X", FailureReason: "why", Refunded: x402.NewAmount(1), UpdatedAt: at.Add(time.Second), Signed: true}
 			return []store.Event{paymentEvent("failed", c)}, nil
 		})
 		require.NoError(t, err)
-		p.Status, p.FailureCode, p.FailureReason, p.Refunded, p.UpdatedAt = catalog.PaymentFailed, "X", "why", x402.NewAmount(1), at.Add(time.Second)
+		p.Status, p.FailureCode, p.FailureReason, p.Refunded, p.UpdatedAt, p.Signed = catalog.PaymentFailed, "X", "why", x402.NewAmount(1), at.Add(time.Second), true
 		require.Equal(t, p, got)
 		got, err = s.ProductPayment(t.Context(), p.ID)
 		require.NoError(t, err)
 		require.Equal(t, p, got)
 		require.Equal(t, []string{"failed"}, savedTypes(t, s))
+	},
+	"a payment is for a product that is there, and keeps it there until it has failed": func(t *testing.T, s PaymentStore) {
+		allowed := func(catalog.Product) ([]store.Event, error) { return nil, nil }
+		_, created, err := s.AddProductPayment(t.Context(), newPayment(1, func(p *catalog.Payment) { p.ProductID = "gone" }), "", at, eventNamed("created"))
+		require.ErrorIs(t, err, store.ErrNotFound)
+		require.False(t, created)
+		for n, status := range catalog.PaymentStatuses {
+			p := addPayment(t, s, newPayment(n, func(p *catalog.Payment) { p.Status = status }))
+			err := s.DeleteProduct(t.Context(), p.ProductID, allowed)
+			if status == catalog.PaymentFailed {
+				require.NoError(t, err)
+				stock(t, s, p.ProductID)
+				continue
+			}
+			require.ErrorIs(t, err, catalog.ErrProductSold, "%s", status)
+			_, err = s.UpdateProductPayment(t.Context(), p.ID, func(p *catalog.Payment) ([]store.Event, error) {
+				p.Status = catalog.PaymentFailed
+				return nil, nil
+			})
+			require.NoError(t, err)
+		}
+		require.Empty(t, savedTypes(t, s))
+	},
+	"an open payment is one owner's until that frees it, or its time is over": func(t *testing.T, s PaymentStore) {
+		p := x402Payment(1)
+		_, _, err := s.AddProductPayment(t.Context(), p, "a", at.Add(time.Minute))
+		require.NoError(t, err)
+		take := func(owner string, now time.Time) bool {
+			got, ok, err := s.TakeProductPayment(t.Context(), p.ID, owner, now, now.Add(time.Minute))
+			require.NoError(t, err)
+			require.Equal(t, p.ID, got.ID)
+			return ok
+		}
+		require.False(t, take("b", at))
+		require.True(t, take("a", at.Add(time.Second)), "it is a's, for longer")
+		require.False(t, take("b", at.Add(time.Minute)))
+		require.NoError(t, s.FreeProductPayment(t.Context(), p.ID, "b"))
+		require.False(t, take("b", at))
+		require.True(t, take("b", at.Add(time.Minute+time.Second)))
+		require.NoError(t, s.FreeProductPayment(t.Context(), p.ID, "b"))
+		require.True(t, take("c", at))
+		list, err := s.LeaseProductPayments(t.Context(), "d", at, at.Add(time.Minute), 10)
+		require.NoError(t, err)
+		require.Empty(t, list)
+		confirm(t, s, p, proofOf(p, 1, 0))
+		require.False(t, take("c", at.Add(time.Hour)), "it is decided")
+		_, _, err = s.TakeProductPayment(t.Context(), "none", "a", at, at)
+		require.ErrorIs(t, err, store.ErrNotFound)
 	},
 	"an error of a change undoes it": func(t *testing.T, s PaymentStore) {
 		p := addPayment(t, s, newPayment(1))
@@ -444,6 +508,52 @@ var grantPromises = promises[PaymentStore]{
 		require.NoError(t, err)
 		require.False(t, ok)
 	},
+	"a grant is started once, while it is live": func(t *testing.T, s PaymentStore) {
+		for n, edit := range []func(*catalog.Grant){
+			func(*catalog.Grant) {}, func(g *catalog.Grant) { g.RevokedAt = at }, func(g *catalog.Grant) { g.ExpiresAt = at },
+		} {
+			p := addPayment(t, s, newPayment(n))
+			_, g, err := s.ConfirmProductPayment(t.Context(), p.ID, proofOf(p, n, 0), func(c *catalog.Payment) (*catalog.Grant, []store.Event, error) {
+				g, events, err := confirming(proofOf(p, n, 0), at)(c)
+				g.Accesses, g.LastAccessAt = 0, time.Time{}
+				edit(g)
+				return g, events, err
+			})
+			require.NoError(t, err)
+			want := *g
+			if n == 0 {
+				want.Accesses, want.LastAccessAt = 1, at.Add(time.Second)
+			}
+			for d := range 2 {
+				got, err := s.StartAccessGrant(t.Context(), g.ID, at.Add(time.Duration(d+1)*time.Second))
+				require.NoError(t, err)
+				require.Equal(t, want, got)
+			}
+		}
+		_, err := s.StartAccessGrant(t.Context(), "none", at)
+		require.ErrorIs(t, err, store.ErrNotFound)
+	},
+	"the last access is repeated so often and for so long": func(t *testing.T, s PaymentStore) {
+		p := addPayment(t, s, newPayment(1))
+		_, g := confirm(t, s, p, proofOf(p, 1, 0))
+		repeat := func(since time.Time) bool {
+			ok, err := s.RepeatAccessGrant(t.Context(), g.ID, since, 2)
+			require.NoError(t, err)
+			return ok
+		}
+		require.False(t, repeat(at), "it was not later")
+		require.Equal(t, []bool{true, true, false}, []bool{repeat(at.Add(-1)), repeat(at.Add(-time.Second)), repeat(at.Add(-time.Second))})
+		_, ok, err := s.UseAccessGrant(t.Context(), g.ID, at.Add(time.Second))
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.True(t, repeat(at), "another one")
+		got, err := s.AccessGrant(t.Context(), g.ID)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, got.Accesses)
+		ok, err = s.RepeatAccessGrant(t.Context(), "none", at, 2)
+		require.NoError(t, err)
+		require.False(t, ok)
+	},
 	"the live grant that lasts longest is found by user or payer": func(t *testing.T, s PaymentStore) {
 		const payer = "0x857b06519e91e3a54538791bdbb0e22373e36b66"
 		var ids []string
@@ -590,6 +700,47 @@ var paymentReplicaPromises = promises[[]PaymentStore]{
 		noErrors(t, errs)
 		require.Equal(t, 2, count(used, true))
 	},
+	"of many who repeat an access at once as many do as may": func(t *testing.T, stores []PaymentStore) {
+		p := addPayment(t, stores[0], newPayment(1))
+		_, g := confirm(t, stores[0], p, proofOf(p, 1, 0))
+		repeated, errs := together(12, func(i int) (bool, error) {
+			return stores[i%len(stores)].RepeatAccessGrant(t.Context(), g.ID, at.Add(-time.Second), 3)
+		})
+		noErrors(t, errs)
+		require.Equal(t, 3, count(repeated, true))
+	},
+	"of many who take a payment at once one does": func(t *testing.T, stores []PaymentStore) {
+		p := addPayment(t, stores[0], x402Payment(1))
+		taken, errs := together(12, func(i int) (bool, error) {
+			_, ok, err := stores[i%len(stores)].TakeProductPayment(t.Context(), p.ID, fmt.Sprint(i), at.Add(time.Second), at.Add(time.Hour))
+			return ok, err
+		})
+		noErrors(t, errs)
+		require.Equal(t, 1, count(taken, true))
+	},
+	"no product is erased that somebody pays for at the same time": func(t *testing.T, stores []PaymentStore) {
+		done, errs := together(12, func(i int) (bool, error) {
+			s := stores[i%len(stores)]
+			if i%2 == 0 {
+				err := s.DeleteProduct(t.Context(), "product-1", func(catalog.Product) ([]store.Event, error) { return nil, nil })
+				if errors.Is(err, catalog.ErrProductSold) || errors.Is(err, store.ErrNotFound) {
+					return false, nil
+				}
+				return err == nil, err
+			}
+			_, created, err := s.AddProductPayment(t.Context(), newPayment(i), "", at)
+			if errors.Is(err, store.ErrNotFound) {
+				return false, nil
+			}
+			return created, err
+		})
+		noErrors(t, errs)
+		erased, paid := false, false
+		for i, ok := range done {
+			erased, paid = erased || ok && i%2 == 0, paid || ok && i%2 == 1
+		}
+		require.NotEqual(t, erased, paid, "either or")
+	},
 	"an open payment is leased to one replica": func(t *testing.T, stores []PaymentStore) {
 		for n := range 20 {
 			addPayment(t, stores[0], x402Payment(n))
@@ -639,6 +790,5 @@ var purchasePromises = promises[purchaseStore]{
 
 type purchaseStore interface {
 	PaymentStore
-	catalog.ProductStore
 	catalog.InsightStore
 }
