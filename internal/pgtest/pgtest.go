@@ -1,5 +1,6 @@
 // Package pgtest gives tests a PostgreSQL: one cluster for a test binary, and for
-// each test a schema of its own, which is as good as a database.
+// each test a schema of its own, which is as good as a database, or a copy of a
+// [Template].
 //
 // The server is that at V402_TEST_POSTGRES (the URL of a database whose user may
 // create schemas), or else a throwaway cluster made with the machine's own
@@ -23,28 +24,42 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// external names the server that is there already.
+const external = "V402_TEST_POSTGRES"
+
 // server is the URL of the server, found or started once.
 var server = sync.OnceValues(func() (string, error) {
-	if u := os.Getenv("V402_TEST_POSTGRES"); u != "" {
+	if u := os.Getenv(external); u != "" {
 		return u, nil
 	}
 	return start()
 })
 
-var schemas atomic.Int64
+var names atomic.Int64
+
+// unique is a name that nothing on the server has.
+func unique() string {
+	return fmt.Sprintf("v402_test_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), names.Add(1))
+}
+
+// address is the URL of the server, without which t ends.
+func address(t testing.TB) string {
+	t.Helper()
+	base, err := server()
+	if err != nil {
+		if os.Getenv("CI") == "" {
+			t.Skipf("no PostgreSQL: %v; install it or set %s", err, external)
+		}
+		t.Fatalf("no PostgreSQL: %v", err)
+	}
+	return base
+}
 
 // Database makes an empty schema and returns the URL of a database whose tables
 // are those in it. It is dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
-	base, err := server()
-	if err != nil {
-		if os.Getenv("CI") == "" {
-			t.Skipf("no PostgreSQL: %v; install it or set V402_TEST_POSTGRES", err)
-		}
-		t.Fatalf("no PostgreSQL: %v", err)
-	}
-	name := fmt.Sprintf("v402_test_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), schemas.Add(1))
+	base, name := address(t), unique()
 	run(t, base, "CREATE SCHEMA "+name)
 	t.Cleanup(func() { run(t, base, "DROP SCHEMA "+name+" CASCADE") })
 	u, err := url.Parse(base)
@@ -58,13 +73,19 @@ func Database(t testing.TB) string {
 // run executes one statement on the server.
 func run(t testing.TB, base, statement string) {
 	t.Helper()
+	require.NoError(t, execute(base, statement), statement)
+}
+
+func execute(base, statement string) error {
 	admin, err := sql.Open("pgx", base)
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	defer admin.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // also in clean-up, when t.Context has ended
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // also in clean-up, when the test's context has ended
 	defer cancel()
 	_, err = admin.ExecContext(ctx, statement)
-	require.NoError(t, err)
+	return err
 }
 
 // Pool opens a pool on a database until the test ends.
