@@ -161,9 +161,8 @@ func (j *work) call(tx querier) {
 	j.err = j.do(context.WithoutCancel(j.ctx), tx)
 }
 
-// patience is how long a change waits for other processes that write. The longest
-// change that there is, to net a million royalties, takes seconds.
-const patience = time.Minute
+// attempts bounds how often a connection is made anew.
+const attempts = 10
 
 // begin opens a transaction that holds the write lock from the start, and
 // returns the jobs for it: those whose context ended meanwhile are left out.

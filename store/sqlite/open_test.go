@@ -34,8 +34,8 @@ func TestStoreInAPoolOfTheUser(t *testing.T) {
 		}
 		return stores
 	}
-	storetest.TestClaims(t, func(t *testing.T) middleware.Claims { return openAll(t, 1)[0] })
-	storetest.TestOutbox(t, func(t *testing.T) storetest.EventJournal { return openAll(t, 1)[0] })
+	storetest.TestClaims(t, storetest.As[middleware.Claims](openAll))
+	storetest.TestOutbox(t, storetest.As[storetest.EventJournal](openAll))
 	storetest.TestReplicas(t, openAll)
 }
 
