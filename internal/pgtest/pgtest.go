@@ -1,6 +1,6 @@
 // Package pgtest gives tests a PostgreSQL: one cluster for a test binary, and for
-// each test a schema of its own, which is as good as a database, or a copy of a
-// [Template].
+// each test a schema of its own, which is as good as a database: an empty one, or one
+// of [Prepared].
 //
 // The server is that at V402_TEST_POSTGRES (the URL of a database whose user may
 // create schemas), or else a throwaway cluster made with the machine's own
@@ -59,32 +59,34 @@ func address(t testing.TB) string {
 // are those in it. It is dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
+	name, database := schema(t)
+	t.Cleanup(func() { require.NoError(t, execute(database, "DROP SCHEMA "+name+" CASCADE")) })
+	return database
+}
+
+// schema makes an empty schema.
+func schema(t testing.TB) (name, database string) {
+	t.Helper()
 	base, name := address(t), unique()
-	run(t, base, "CREATE SCHEMA "+name)
-	t.Cleanup(func() { run(t, base, "DROP SCHEMA "+name+" CASCADE") })
+	require.NoError(t, execute(base, "CREATE SCHEMA "+name))
 	u, err := url.Parse(base)
 	require.NoError(t, err)
 	query := u.Query()
 	query.Set("search_path", name)
 	u.RawQuery = query.Encode()
-	return u.String()
+	return name, u.String()
 }
 
-// run executes one statement on the server.
-func run(t testing.TB, base, statement string) {
-	t.Helper()
-	require.NoError(t, execute(base, statement), statement)
-}
-
-func execute(base, statement string) error {
-	admin, err := sql.Open("pgx", base)
+// execute runs statements, also in a test's clean-up, when its context has ended.
+func execute(database, statements string) error {
+	db, err := sql.Open("pgx", database)
 	if err != nil {
 		return err
 	}
-	defer admin.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), patience) // also in clean-up, when the test's context has ended
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, err = admin.ExecContext(ctx, statement)
+	_, err = db.ExecContext(ctx, statements)
 	return err
 }
 

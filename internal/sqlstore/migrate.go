@@ -55,7 +55,7 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 		if step := failedStep(err); step != at {
 			start, at, n = time.Now(), step, 1
 		}
-		if n >= attempts && !busy(err) || time.Since(start) > patience {
+		if n >= attempts && !busy(err) || time.Since(start) > queue {
 			return err
 		}
 		if !pause(ctx, n+3) {

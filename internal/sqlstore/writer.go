@@ -16,8 +16,8 @@ type writer interface {
 // errAgain asks for a transaction to be run again.
 var errAgain = errors.New("the database changed meanwhile")
 
-// patience is how long a change gives way to others before it fails. The longest
-// change that there is, to net a million royalties, takes seconds.
+// patience is how long a change gives way to others before it fails. Whoever cannot
+// wait so long has a context that ends.
 const patience = time.Minute
 
 // rowWriter runs each change in a transaction of its own: the database locks
