@@ -2,6 +2,9 @@ package marketplace
 
 import (
 	"context"
+	"strings"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/v402/v402/store"
 )
@@ -15,6 +18,16 @@ func checkCursor[T any](ctx context.Context, cursor string, look func(context.Co
 	}
 	_, err := look(ctx, cursor)
 	return refusal(err, errCursor(), "look for a cursor")
+}
+
+// checkQuoteCursor refuses a cursor that is no ID of a quote. The quote that it is
+// of may be forgotten.
+func checkQuoteCursor(cursor string) error {
+	id, ok := strings.CutPrefix(cursor, quotePrefix)
+	if _, err := ulid.ParseStrict(id); cursor != "" && (!ok || err != nil) {
+		return errCursor()
+	}
+	return nil
 }
 
 // known finds the wallet of a membership.

@@ -38,6 +38,7 @@
 //     [CodeChainUnavailable], has used nothing up. Neither has any other.
 //   - A wallet never buys or is given more of an offer than its policies allow,
 //     however many quotes it pays at once: what is reserved for x402 counts as held.
+//     Whoever manages an entitlement may extend one that has expired nevertheless.
 //   - Entitlements of a wallet on a chain are numbered from 1, without a gap.
 //
 // A plain payment that comes too late, or that another one has made useless, is
@@ -60,9 +61,10 @@
 // active, not expired and not parked; everything that is not known is a refusal.
 // It is one indexed read, or none for what was read within Config.CacheAge. What
 // this process changes is seen at once. What another one changes is seen after
-// CacheAge at the latest, or as soon as [Service.Observe] hears of it from the
-// outbox. That a wallet has nothing is never remembered, so that whoever buys is
-// let in at once.
+// CacheAge at the latest: within 5 seconds, if nothing else is configured. It is
+// seen earlier where [Service.Observe] hears of it from the outbox, whose events
+// come to one of the processes on a store. That a wallet has nothing is never
+// remembered, so that whoever buys is let in at once.
 //
 // Software that is not connected reads a licence file, [ReadLicence], which is
 // signed with Config.LicenceKey and good for Config.LicenceTTL: a revocation
@@ -71,7 +73,8 @@
 // # Time
 //
 // Quotes and entitlements expire by themselves. [Service.Sweep] marks them and
-// tells so; [Service.Run] does that every minute.
+// tells so, and forgets quotes that have bought nothing when they are older than
+// Config.KeepQuotes; [Service.Run] does that every minute.
 //
 // # Errors
 //

@@ -16,6 +16,9 @@ func (a *api) actor(r *http.Request) (Actor, error) {
 		if actor, err = a.options.Authenticate(r); err != nil {
 			return Actor{}, err
 		}
+		if actor, err = a.ActFor(r.Context(), actor, r.Header.Get(HeaderIssuer)); err != nil {
+			return Actor{}, err
+		}
 	}
 	if token != "" {
 		session, err := a.Session(r.Context(), token)

@@ -18,7 +18,7 @@ type Issuer struct {
 	Name      string       `json:"name"`      // 1 to 160 characters
 	URL       string       `json:"url,omitempty"`
 	Status    IssuerStatus `json:"status"`
-	OwnerID   string       `json:"owner_id,omitempty"` // who hears of its events, as a program calls its users; empty for nobody
+	OwnerID   string       `json:"owner_id,omitempty"` // who acts for it and hears of its events, as a program calls its users; empty for nobody
 	CreatedAt time.Time    `json:"created_at"`
 	UpdatedAt time.Time    `json:"updated_at"`
 }
@@ -33,7 +33,8 @@ type IssuerUpdate struct {
 
 // IssuerFilter selects issuers; zero fields select all.
 type IssuerFilter struct {
-	Status IssuerStatus
+	Status  IssuerStatus
+	OwnerID string
 }
 
 // Actor is who asks for a change. What it may do: an admin everything; an issuer
@@ -43,6 +44,7 @@ type Actor struct {
 	Name     string // for the audit log, such as "admin:alice"
 	Admin    bool
 	IssuerID string // empty if it acts for none
+	OwnerID  string // of issuers, see [Issuer] and [Service.ActFor]; empty if none
 	Wallet   string // that it has proved to own; empty if none
 }
 
@@ -55,6 +57,8 @@ func (a Actor) String() string {
 		return "admin"
 	case a.IssuerID != "":
 		return "issuer:" + a.IssuerID
+	case a.OwnerID != "":
+		return "owner:" + a.OwnerID
 	case a.Wallet != "":
 		return "wallet:" + a.Wallet
 	default:

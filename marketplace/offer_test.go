@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -176,6 +177,23 @@ func TestOffersOfIssuersNeedAnAdminWhereThatIsAskedFor(t *testing.T) {
 	refused(t, activate(), marketplace.CodeOfferState)
 }
 
+func TestTheNumberOfRevokedPoliciesIsBounded(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	revoke := func(n int) error {
+		_, err := r.RevokePolicy(t.Context(), roomIssuer, roomOffer, fmt.Sprintf("%064x", n))
+		return err
+	}
+	for n := range 256 {
+		require.NoError(t, revoke(n))
+	}
+	refused(t, revoke(256), marketplace.CodeOfferState)
+	require.NoError(t, revoke(7), "one that is revoked")
+	o, err := r.Offer(t.Context(), roomOffer)
+	require.NoError(t, err)
+	require.Len(t, o.RevokedPolicies, 256)
+}
+
 func TestThePolicyHashIsOfTheCanonicalPolicyAndOfNothingElse(t *testing.T) {
 	t.Parallel()
 	o := marketplace.Offer{
@@ -246,6 +264,7 @@ func TestAConfigThatCannotWorkIsRefused(t *testing.T) {
 		"bad token":         func(c *marketplace.Config) { c.Chains[0].Currencies[0].Address = "0x1" },
 		"currency twice":    func(c *marketplace.Config) { c.Chains[0].Currencies[1].Code = "USDC" },
 		"too many decimals": func(c *marketplace.Config) { c.Chains[0].Currencies[0].Decimals = 19 },
+		"too small a fee":   func(c *marketplace.Config) { c.Chains[0].Currencies[0].MembershipFee = x402.NewAmount(4_999_999) },
 		"short licence key": func(c *marketplace.Config) { c.LicenceKey = make([]byte, 5) },
 	} {
 		c := good

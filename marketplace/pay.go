@@ -22,7 +22,9 @@ type TillConfig struct {
 
 	// Facilitator is the one that the guard uses. It must remember what it
 	// settled, as package facilitator does: it is asked what became of a payment
-	// whose request broke off.
+	// whose request broke off. Its answer that a payment failed is not the last word
+	// before the payment has expired: who has seen the signature on the chain may
+	// send it again.
 	Facilitator x402.Facilitator
 }
 
@@ -65,7 +67,13 @@ type TillPayment struct {
 // before that moves, so that no second one can, and what the quote asks for is
 // checked then; the payment then consumes the quote. If the server stops between
 // the two, the same request with the same payment gives the entitlement, and so
-// do [Till.Check] and [Till.Run].
+// do [Till.Check] and [Till.Run]. A quote stays reserved until its payment can no
+// longer move: a payment that failed may be sent again, and another one only after
+// the first has expired.
+//
+// Requests with one payment at the same time are told apart by the guard's Claims:
+// give it those of the store, so that all processes, and those after a restart,
+// know which are the same.
 type Till struct {
 	*TillConfig
 	s *Service
@@ -96,7 +104,9 @@ func (t *Till) Price(network x402.Network, asset string) func(*http.Request) (st
 			return "", err
 		case q.Network() != network || !payableByX402(&q) || !network.SameAddress(q.Asset, asset):
 			return "0", nil
-		case q.PaymentKey != "" && carriesPayment(r): // perhaps a repeated request; Reserve admits no other payment
+		case q.State == QuoteConsumed, q.State == QuoteVoid:
+			return "0", nil
+		case carriesPayment(r): // perhaps of a request that is being served; Reserve admits no other payment
 			return q.Total.Decimal(q.Decimals), nil
 		case q.PaymentKey == "" && q.State == QuoteOpen:
 			return q.Total.Decimal(q.Decimals), nil
@@ -159,9 +169,10 @@ func (t *Till) stopped(err error) error {
 }
 
 // Check asks the facilitator what became of the payment that a quote is reserved
-// for, and gives what it has paid for or frees the quote. The payment may move by
-// that: its payer has signed it for this quote. Without such a payment nothing
-// happens. [CodePaymentUnderWay] means that nobody knows yet.
+// for, and gives what it has paid for, or frees the quote if the payment can not
+// move any more. The payment may move by that: its payer has signed it for this
+// quote. Without such a payment nothing happens. [CodePaymentUnderWay] means that
+// it may still move, or that nobody knows.
 func (t *Till) Check(ctx context.Context, id string) (CheckoutQuote, error) {
 	q, err := t.s.CheckoutQuote(ctx, id)
 	if err != nil || q.PaymentKey == "" || q.State == QuoteConsumed {
@@ -173,6 +184,11 @@ func (t *Till) Check(ctx context.Context, id string) (CheckoutQuote, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
+	until := q.PaymentUntil
+	if until.IsZero() { // of a reservation that does not say
+		until = payment.Expires(q.ExpiresAt).Add(payMargin)
+	}
+	asked := t.s.now()
 	resp, err := t.Facilitator.Settle(ctx, payment)
 	switch {
 	case err != nil:
@@ -183,17 +199,19 @@ func (t *Till) Check(ctx context.Context, id string) (CheckoutQuote, error) {
 		return c.Quote, err
 	case undecided(resp.ErrorReason):
 		return q, errUnderWay()
+	case asked.Before(until):
+		return q, Refuse(CodePaymentUnderWay, "A payment of the quote has failed and may be sent again; another one can pay when that has expired.").again(until.Sub(asked))
 	default:
 		return t.s.ReleaseQuote(ctx, id, q.PaymentKey)
 	}
 }
 
-// undecided reasons do not tell that a payment has failed for good: it is on its
-// way, somebody else has sent it, or the facilitator could not do its work.
+// undecided reasons do not tell that a payment has failed: it is on its way, or the
+// facilitator could not do its work.
 func undecided(r x402.Reason) bool {
 	return r == "" || slices.ContainsFunc([]x402.Reason{
-		x402.ReasonSettlementPending, x402.ReasonDuplicateSettlement, x402.ReasonEVMNonceUsed, x402.ReasonUnexpectedSettle,
-		x402.ReasonUnexpectedVerify, x402.ReasonRelayerUnavailable, x402.ReasonFacilitatorUnreached,
+		x402.ReasonSettlementPending, x402.ReasonUnexpectedSettle, x402.ReasonUnexpectedVerify, x402.ReasonRelayerUnavailable,
+		x402.ReasonFacilitatorUnreached,
 	}, r.Is)
 }
 
@@ -259,7 +277,38 @@ func (t *Till) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
+	t.receipt(w.Header(), r, &c.Quote)
 	_ = a.succeed(w, viewConfirmation(c))
+}
+
+// receipt says of a payment that comes once more that it has moved, as the guard
+// does for those that it still knows.
+func (t *Till) receipt(h http.Header, r *http.Request, q *CheckoutQuote) {
+	sent, name := r.Header.Get(x402.HeaderPaymentSignature), x402.HeaderPaymentResponse
+	if sent == "" {
+		sent, name = r.Header.Get(x402.HeaderPaymentV1), x402.HeaderPaymentResponseV1
+	}
+	var payment x402.Payment
+	var payload x402.PaymentPayload
+	if sent == "" || h.Get(name) != "" || json.Unmarshal(q.Payment, &payment) != nil || x402.DecodeHeader(sent, &payload) != nil {
+		return
+	}
+	payment.Payload = payload
+	if id, err := payment.Identity(); err != nil || id.String() != q.PaymentKey {
+		return
+	}
+	resp := x402.SettleResponse{Success: true, Payer: q.PayerWallet, Transaction: q.TxHash, Network: q.Network()}
+	var answer any = resp
+	if payload.Version == x402.V1 {
+		j, err := resp.MarshalV1()
+		if err != nil {
+			return
+		}
+		answer = json.RawMessage(j)
+	}
+	if value, err := x402.EncodeHeader(answer); err == nil {
+		h.Set(name, value)
+	}
 }
 
 func (t *Till) serve(r *http.Request) (Confirmation, error) {
@@ -270,6 +319,10 @@ func (t *Till) serve(r *http.Request) (Confirmation, error) {
 		}
 		return t.s.ConfirmPaid(r.Context(), id, PaidQuote{PaymentKey: paid.Key, Transaction: paid.Transaction})
 	}
+	before, err := t.s.CheckoutQuote(r.Context(), id)
+	if err != nil {
+		return Confirmation{}, err
+	}
 	q, err := t.Check(r.Context(), id)
 	switch {
 	case err != nil:
@@ -278,6 +331,8 @@ func (t *Till) serve(r *http.Request) (Confirmation, error) {
 		return t.s.confirmation(r.Context(), q)
 	case q.State != QuoteOpen:
 		return Confirmation{}, errQuoteState(q.State)
+	case before.PaymentKey != "":
+		return Confirmation{}, Refuse(CodePaymentUnderWay, "The payment that the quote was reserved for has failed; ask again what to pay.").again(time.Second)
 	default:
 		return Confirmation{}, Refuse(CodeX402Unavailable, "The quote cannot be paid by x402 here; send its transaction and confirm it.")
 	}

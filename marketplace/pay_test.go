@@ -2,6 +2,7 @@ package marketplace_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,15 +22,30 @@ import (
 	"github.com/v402/v402/x402/payer"
 )
 
-// bank is a facilitator that remembers what it settled. It fails as it is told.
+// bank is a facilitator that remembers what it settled, and nothing of what it
+// refused. It fails as it is told.
 type bank struct {
 	mu      sync.Mutex
+	now     func() time.Time
 	settled map[string]x402.SettleResponse
 	next    []any // an error or an x402.Reason for each of the next settlements
 	moved   int
+	looked  func() // called after each verification
 }
 
-func (b *bank) Verify(context.Context, x402.Payment) (x402.VerifyResponse, error) {
+func (b *bank) Verify(_ context.Context, p x402.Payment) (x402.VerifyResponse, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id, err := p.Identity()
+	if err != nil {
+		return x402.VerifyResponse{}, err
+	}
+	if b.looked != nil {
+		b.looked()
+	}
+	if _, ok := b.settled[id.String()]; ok {
+		return x402.VerifyResponse{InvalidReason: x402.ReasonEVMNonceUsed}, nil
+	}
 	return x402.VerifyResponse{IsValid: true}, nil
 }
 
@@ -51,13 +67,20 @@ func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, e
 		trouble := b.next[0]
 		b.next = b.next[1:]
 		if reason, ok := trouble.(x402.Reason); ok {
-			r := x402.SettleResponse{ErrorReason: reason, Network: p.Requirements.Network}
-			if reason.Is(x402.ReasonEVMInsufficientFunds) { // for good
-				b.settled[id.String()] = r
-			}
-			return r, nil
+			return x402.SettleResponse{ErrorReason: reason, Network: p.Requirements.Network}, nil
 		}
 		return x402.SettleResponse{}, trouble.(error)
+	}
+	var payload struct {
+		Authorization struct {
+			ValidBefore int64 `json:"validBefore,string"`
+		}
+	}
+	if err := json.Unmarshal(p.Payload.Payload, &payload); err != nil {
+		return x402.SettleResponse{}, err
+	}
+	if b.now().Unix() >= payload.Authorization.ValidBefore {
+		return x402.SettleResponse{ErrorReason: x402.ReasonEVMExpired, Network: p.Requirements.Network}, nil
 	}
 	b.moved++
 	r := x402.SettleResponse{Success: true, Network: p.Requirements.Network, Transaction: fmt.Sprintf("0x%064x", b.moved)}
@@ -68,19 +91,45 @@ func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, e
 // cashier is a desk with a till behind its guard.
 type cashier struct {
 	*desk
-	bank *bank
-	till *marketplace.Till
-	site *httptest.Server
+	bank    *bank
+	till    *marketplace.Till
+	guarded http.Handler
+	leaving func(x402.Facilitator) x402.Facilitator // what the guard asks instead, if not nil
+	site    *httptest.Server
 }
 
 func openCashier(t *testing.T, edits ...func(*config)) *cashier {
 	t.Helper()
-	c := &cashier{desk: openDesk(t, edits...), bank: &bank{settled: map[string]x402.SettleResponse{}}}
-	c.serve(middleware.SettleBefore)
+	return newCashier(openDesk(t, edits...))
+}
+
+func newCashier(d *desk) *cashier {
+	c := &cashier{desk: d, bank: &bank{now: d.clock, settled: map[string]x402.SettleResponse{}}}
+	c.serve(middleware.SettleBefore, nil)
 	return c
 }
 
-func (c *cashier) serve(mode middleware.Mode) {
+// replica is another process on the store.
+func (c *cashier) replica() *cashier {
+	c.t.Helper()
+	service, err := marketplace.New(c.service.Settings())
+	require.NoError(c.t, err)
+	d := *c.desk
+	d.service = service
+	other := &cashier{desk: &d, bank: c.bank}
+	other.serve(middleware.SettleBefore, nil)
+	return other
+}
+
+// serve opens the till; claims are those of the store if nil.
+func (c *cashier) serve(mode middleware.Mode, claims middleware.Claims) {
+	if claims == nil {
+		claims = c.store.(middleware.Claims)
+	}
+	var asked x402.Facilitator = c.bank
+	if c.leaving != nil {
+		asked = c.leaving(asked)
+	}
 	var err error
 	c.till, err = c.service.NewTill(marketplace.TillConfig{Facilitator: c.bank, Paid: func(ctx context.Context) (marketplace.TillPayment, bool) {
 		p, ok := middleware.PaymentFrom(ctx)
@@ -91,7 +140,7 @@ func (c *cashier) serve(mode middleware.Mode) {
 	}})
 	require.NoError(c.t, err)
 	guard, err := middleware.New(middleware.Config{
-		Facilitator: c.bank, Logger: slog.New(slog.DiscardHandler),
+		Facilitator: asked, Claims: claims, PublicURL: "https://market.example", Logger: slog.New(slog.DiscardHandler),
 		Hooks: middleware.Hooks{BeforeSettle: func(ctx context.Context, a middleware.Attempt) error {
 			return c.till.Reserve(ctx, a.Request, a.Payment)
 		}},
@@ -101,18 +150,34 @@ func (c *cashier) serve(mode middleware.Mode) {
 		}},
 	})
 	require.NoError(c.t, err)
-	c.site = httptest.NewServer(guard.Wrap(c.till))
+	c.guarded = guard.Wrap(c.till)
+	c.site = httptest.NewServer(c.guarded)
 	c.t.(*testing.T).Cleanup(c.site.Close)
+}
+
+// request asks to pay a quote.
+func (c *cashier) request(q quoted) *http.Request {
+	c.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, c.site.URL+"/marketplace/checkout/pay/"+q.QuoteID, nil)
+	require.NoError(c.t, err)
+	r.Host = "market.example"
+	return r
+}
+
+// wallet is the nth wallet, which pays by itself, and once.
+func (c *cashier) wallet(n int, over http.RoundTripper) *http.Client {
+	c.t.Helper()
+	p, err := payer.New(payer.Config{
+		Signers: []payer.Signer{signer(c.t, n)}, Limits: payer.Limits{PerRequest: "$600"}, Resends: -1, Now: c.clock, Base: over,
+	})
+	require.NoError(c.t, err)
+	return p.Client()
 }
 
 // pay has the first wallet pay a quote with a payment of its own, sent once.
 func (c *cashier) pay(q quoted) (status int, body string) {
 	c.t.Helper()
-	wallet, err := payer.New(payer.Config{Signers: []payer.Signer{signer(c.t, 1)}, Limits: payer.Limits{PerRequest: "$600"}, Resends: -1})
-	require.NoError(c.t, err)
-	r, err := http.NewRequest(http.MethodPost, c.site.URL+"/marketplace/checkout/pay/"+q.QuoteID, nil)
-	require.NoError(c.t, err)
-	w, err := wallet.Client().Do(r)
+	w, err := c.wallet(1, nil).Do(c.request(q))
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -150,18 +215,25 @@ func TestAPaymentBuysWhatTheQuoteSays(t *testing.T) {
 	require.Equal(t, 1, c.bank.moved)
 }
 
-func TestAPaymentThatFailedMakesRoomForAnother(t *testing.T) {
+func TestAPaymentThatFailedMakesRoomForAnotherWhenItHasExpired(t *testing.T) {
 	t.Parallel()
 	c := openCashier(t)
 	q := c.ask()
-	c.bank.next = []any{x402.ReasonEVMInsufficientFunds}
+	c.bank.next = []any{x402.ReasonEVMInsufficientFunds, x402.ReasonEVMInsufficientFunds, x402.ReasonEVMInsufficientFunds}
 	status, body := c.pay(q)
 	require.NotEqual(t, 200, status, body)
-	require.Equal(t, "open", c.state(q))
-	status, body = c.pay(q) // asked about, the first one turns out to have failed
-	if status != 200 {
+	for range 2 {
 		status, body = c.pay(q)
+		require.Equal(t, 409, status, "who has seen the first one may still send it: %s", body)
+		require.Contains(t, body, `"payment_under_way"`)
 	}
+	require.Equal(t, "open", c.state(q))
+	require.Zero(t, c.bank.moved)
+	c.pass(8 * time.Minute)
+	status, body = c.pay(q)
+	require.Equal(t, 409, status, body)
+	require.Contains(t, body, "ask again", "that it has failed was not known before")
+	status, body = c.pay(q)
 	require.Equal(t, 200, status, body)
 	require.Equal(t, 1, c.bank.moved)
 }
@@ -174,6 +246,7 @@ func TestWhileAPaymentIsUnderWayNothingElseHappensToItsQuote(t *testing.T) {
 	} {
 		c := openCashier(t)
 		q := c.ask()
+		c.bank.now = func() time.Time { return today } // the chain is slow
 		c.bank.next = []any{trouble, trouble, trouble, trouble, trouble, trouble}
 		status, body := c.pay(q)
 		require.NotEqual(t, 200, status, body)
@@ -243,7 +316,7 @@ func TestATillWithoutItsGuardTakesNothing(t *testing.T) {
 	w = httptest.NewRecorder()
 	c.till.ServeHTTP(w, httptest.NewRequest("GET", "/marketplace/checkout/pay/"+q.QuoteID, nil))
 	require.Equal(t, 405, w.Code)
-	c.serve(middleware.SettleAfter)
+	c.serve(middleware.SettleAfter, nil)
 	status, body := c.pay(q)
 	require.NotEqual(t, 200, status, body)
 	require.Zero(t, c.bank.moved)

@@ -112,8 +112,9 @@ type CheckoutQuote struct {
 	EntitlementID string    // that was bought; empty unless consumed
 
 	// A payment by x402 that the quote is reserved for; see [Service.ReserveQuote].
-	PaymentKey string          // its [x402.Identity]; empty if none
-	Payment    json.RawMessage // whatever the reservation gave
+	PaymentKey   string          // its [x402.Identity]; empty if none
+	Payment      json.RawMessage // whatever the reservation gave
+	PaymentUntil time.Time       // when the payment can no longer move; zero if none
 }
 
 // Bundled says whether the quote activates a membership.

@@ -240,3 +240,40 @@ func TestAnOpenQuoteIsCancelledByItsWallet(t *testing.T) {
 	_, err = r.CancelQuote(t.Context(), bought.QuoteID, roomWallet(2))
 	refused(t, err, marketplace.CodeQuoteConsumed)
 }
+
+func TestQuotesThatHaveBoughtNothingAreForgottenInTheEnd(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	bought := r.buy(roomOffer, 1)
+	expired, void, reserved := r.quote(roomOffer, 2), r.quote(roomOffer, 3), r.quote(roomOffer, 4)
+	_, err := r.CancelQuote(t.Context(), void.ID, void.Wallet)
+	require.NoError(t, err)
+	_, err = r.ReserveQuote(t.Context(), reserved.ID, x402Payment(reserved, 1))
+	require.NoError(t, err)
+	left := func() (n int) {
+		require.NoError(t, r.Sweep(t.Context()))
+		for _, id := range []string{expired.ID, void.ID, reserved.ID, bought.QuoteID} {
+			if _, err := r.CheckoutQuote(t.Context(), id); err == nil {
+				n++
+			} else {
+				refused(t, err, marketplace.CodeQuoteNotFound)
+			}
+		}
+		return n
+	}
+	r.now = r.now.Add(30*24*time.Hour + 15*time.Minute)
+	require.Equal(t, 4, left())
+	page, err := r.CheckoutQuotes(t.Context(), roomAdmin, marketplace.QuoteFilter{}, store.Page{Limit: 2})
+	require.NoError(t, err)
+	r.now = r.now.Add(time.Microsecond)
+	require.Equal(t, 2, left())
+	for _, q := range []string{reserved.ID, bought.QuoteID} {
+		_, err := r.CheckoutQuote(t.Context(), q)
+		require.NoError(t, err, "what has paid, or may yet, is kept")
+	}
+	_, err = r.CheckoutQuotes(t.Context(), roomAdmin, marketplace.QuoteFilter{}, store.Page{Cursor: page.Next})
+	require.NoError(t, err, "whoever reads the list goes on")
+
+	hasty := openRoom(t, func(c *marketplace.Config) { c.KeepQuotes = time.Second })
+	require.Equal(t, 24*time.Hour, hasty.Settings().KeepQuotes, "a payment in time may be confirmed for so long")
+}

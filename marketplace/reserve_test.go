@@ -14,11 +14,16 @@ import (
 
 // x402Payment is a payment of q by x402, with the nth nonce.
 func x402Payment(q marketplace.CheckoutQuote, n int) x402.Payment {
+	return x402PaymentUntil(q, n, time.Unix(1, 0))
+}
+
+// x402PaymentUntil is one that expires at a time.
+func x402PaymentUntil(q marketplace.CheckoutQuote, n int, until time.Time) x402.Payment {
 	requirements := x402.PaymentRequirements{
 		Scheme: x402.SchemeExact, Network: x402.Base, Amount: q.Total, Asset: q.Asset, PayTo: q.PayTo, MaxTimeoutSeconds: 60,
 	}
-	payload := fmt.Sprintf(`{"signature":"0x00","authorization":{"from":%q,"to":%q,"value":"%s","validAfter":"0","validBefore":"1","nonce":"0x%064x"}}`,
-		q.PayerWallet, q.PayTo, q.Total, n)
+	payload := fmt.Sprintf(`{"signature":"0x00","authorization":{"from":%q,"to":%q,"value":"%s","validAfter":"0","validBefore":"%d","nonce":"0x%064x"}}`,
+		q.PayerWallet, q.PayTo, q.Total, until.Unix(), n)
 	return x402.Payment{
 		Payload:      x402.PaymentPayload{Version: x402.V2, Accepted: requirements, Payload: json.RawMessage(payload)},
 		Requirements: requirements,

@@ -33,7 +33,7 @@ type Currency struct {
 	Code          string      // such as "USDC"
 	Address       string      // of the token; empty for native coin
 	Decimals      int         // 0 to 18
-	MembershipFee x402.Amount // in atomic units; five units if zero and the code begins with "USD"
+	MembershipFee x402.Amount // in atomic units; where the code begins with "USD" five units if zero, and never less
 }
 
 // ChainConfig says how things are paid on one EVM chain.
@@ -81,6 +81,7 @@ type Config struct {
 
 	QuoteTTL     time.Duration // how long a price stands; 15 minutes if zero
 	ConfirmGrace time.Duration // how long after that a transaction that was mined in time counts; 24 hours if zero
+	KeepQuotes   time.Duration // how long after it has expired a quote that bought nothing is kept; 30 days if zero, never less than ConfirmGrace
 	ClockSkew    time.Duration // how far a block's time may be before the quote that it pays; 1 minute if zero
 	ProofTTL     time.Duration // of a nonce; 5 minutes if zero
 	SessionTTL   time.Duration // of a wallet session; 30 days if zero
@@ -98,8 +99,9 @@ type Config struct {
 	CacheAge  time.Duration
 
 	// Authenticate says who sent a request, for what issuers and admins may do. It
-	// returns the zero Actor for strangers and an error for wrong credentials.
-	// Nil: everybody is a stranger.
+	// returns the zero Actor for strangers and an error for wrong credentials. An
+	// Actor with an OwnerID acts for its issuer: see [Service.ActFor]. Nil:
+	// everybody is a stranger.
 	Authenticate func(*http.Request) (Actor, error)
 	// RateLimit is how many changes one client who is neither admin nor issuer may
 	// ask for within a minute; [DefaultRateLimit] if zero, any number if negative.
@@ -118,7 +120,8 @@ var DefaultRoles = []string{RoleOwner, "workspace_member"}
 // RoleOwner is who may pay for others of its organisation without a proof.
 const RoleOwner = "org_root_owner"
 
-// DefaultFee is that of a membership, in units of a dollar currency.
+// DefaultFee is that of a membership, in units of a dollar currency, and the least
+// that it can be.
 const DefaultFee = 5
 
 // Service is a marketplace. It is safe for concurrent use.
@@ -141,7 +144,7 @@ func New(c Config) (*Service, error) {
 		standard time.Duration
 	}{
 		"QuoteTTL": {&c.QuoteTTL, 15 * time.Minute}, "ConfirmGrace": {&c.ConfirmGrace, 24 * time.Hour}, "ClockSkew": {&c.ClockSkew, time.Minute},
-		"ProofTTL": {&c.ProofTTL, 5 * time.Minute}, "SessionTTL": {&c.SessionTTL, 30 * 24 * time.Hour},
+		"KeepQuotes": {&c.KeepQuotes, 30 * 24 * time.Hour}, "ProofTTL": {&c.ProofTTL, 5 * time.Minute}, "SessionTTL": {&c.SessionTTL, 30 * 24 * time.Hour},
 		"LicenceTTL": {&c.LicenceTTL, 7 * 24 * time.Hour}, "CacheAge": {&c.CacheAge, 5 * time.Second}, "SeatTTL": {&c.SeatTTL, 0},
 	} {
 		if *d.value < 0 {
@@ -151,6 +154,7 @@ func New(c Config) (*Service, error) {
 			*d.value = d.standard
 		}
 	}
+	c.KeepQuotes = max(c.KeepQuotes, c.ConfirmGrace)
 	if c.LicenceKey != nil && len(c.LicenceKey) != ed25519.PrivateKeySize {
 		return nil, fmt.Errorf("marketplace: Config.LicenceKey has %d bytes, not %d", len(c.LicenceKey), ed25519.PrivateKeySize)
 	}
@@ -209,12 +213,16 @@ func checkChain(c ChainConfig) (ChainConfig, uint64, error) {
 			return c, 0, fmt.Errorf("currency %q: a code of its own and 0 to %d decimals are needed", cur.Code, maxDecimals)
 		}
 		seen[cur.Code] = true
-		if cur.MembershipFee.IsZero() && strings.HasPrefix(cur.Code, "USD") {
+		if strings.HasPrefix(cur.Code, "USD") {
 			fee, err := x402.ParseAmount(fmt.Sprint(DefaultFee), cur.Decimals)
-			if err != nil {
+			switch {
+			case err != nil:
 				return c, 0, err
+			case cur.MembershipFee.IsZero():
+				cur.MembershipFee = fee
+			case cur.MembershipFee.Cmp(fee) < 0:
+				return c, 0, fmt.Errorf("currency %s: a MembershipFee of %d at least is needed", cur.Code, DefaultFee)
 			}
-			cur.MembershipFee = fee
 		}
 	}
 	c.Confirmations = max(c.Confirmations, 1)

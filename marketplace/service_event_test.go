@@ -1,6 +1,7 @@
 package marketplace_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -59,4 +60,51 @@ func TestOnlyAdminsSayWhoOwnsAnIssuer(t *testing.T) {
 	i, err := r.PutIssuer(t.Context(), roomIssuer, "edut.firstparty", marketplace.IssuerUpdate{Name: "Y"})
 	require.NoError(t, err)
 	require.Equal(t, "ann", i.OwnerID, "a new name changes nothing else")
+}
+
+func TestAnOwnerActsForItsIssuer(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	own := func(id, owner string) {
+		_, err := r.PutIssuer(t.Context(), roomAdmin, id, marketplace.IssuerUpdate{Name: "EDUT", OwnerID: &owner})
+		require.NoError(t, err)
+	}
+	ann := marketplace.Actor{OwnerID: "ann"}
+	pause := func(issuerID string, to marketplace.OfferStatus) error {
+		actor, err := r.ActFor(t.Context(), ann, issuerID)
+		if err == nil {
+			_, err = r.SetOfferStatus(t.Context(), actor, roomOffer, to)
+		}
+		return err
+	}
+	refused(t, pause("", marketplace.OfferPaused), marketplace.CodeForbidden)
+	refused(t, pause("edut.firstparty", marketplace.OfferPaused), marketplace.CodeForbidden)
+	refused(t, pause("edut.nobody", marketplace.OfferPaused), marketplace.CodeIssuerNotFound)
+	own("edut.firstparty", "ann")
+	require.NoError(t, pause("", marketplace.OfferPaused))
+	require.NoError(t, pause("edut.firstparty", marketplace.OfferActive))
+	own("edut.other", "ann")
+	e := refused(t, pause("", marketplace.OfferPaused), marketplace.CodeForbidden)
+	require.Contains(t, e.Message, "X-Issuer-Id")
+	refused(t, pause("edut.other", marketplace.OfferPaused), marketplace.CodeForbidden)
+	require.NoError(t, pause("edut.firstparty", marketplace.OfferPaused))
+	own("edut.other", "bob")
+	require.NoError(t, pause("", marketplace.OfferActive))
+	list, err := r.Audit(t.Context(), roomAdmin, marketplace.AuditFilter{Action: "offer.status"}, store.Page{Limit: 1})
+	require.NoError(t, err)
+	require.Equal(t, "issuer:edut.firstparty", list.Items[0].Actor)
+
+	d := openDesk(t, func(c *config) {
+		c.Authenticate = func(q *http.Request) (marketplace.Actor, error) {
+			owner := q.Header.Get("X-Owner")
+			return marketplace.Actor{Admin: owner == "", Name: "user:" + owner, OwnerID: owner}, nil
+		}
+	})
+	for _, id := range []string{firstParty, "other.party"} {
+		d.want(d.do("PUT", "/marketplace/issuers/"+id, `{"name":"EDUT","owner_id":"ann"}`), 200)
+	}
+	path, body := "/marketplace/offers/"+offerID+"/status", `{"status":"paused"}`
+	d.refused(d.do("POST", path, body, "X-Owner", "ann"), 403, "forbidden")
+	d.refused(d.do("POST", path, body, "X-Owner", "eve", marketplace.HeaderIssuer, firstParty), 403, "forbidden")
+	d.want(d.do("POST", path, body, "X-Owner", "ann", marketplace.HeaderIssuer, firstParty), 200)
 }

@@ -12,6 +12,9 @@ func errForbidden(actor Actor) error {
 	if actor == (Actor{}) {
 		return Refuse(CodeUnauthorized, "Authentication is required.")
 	}
+	if actor.OwnerID != "" && actor.IssuerID == "" {
+		return Refuse(CodeForbidden, "This is not yours to do. Whoever owns several issuers says in %s for which.", HeaderIssuer)
+	}
 	return Refuse(CodeForbidden, "This is not yours to do.")
 }
 
@@ -75,6 +78,33 @@ func checkURL(s string) error {
 func (s *Service) Issuer(ctx context.Context, id string) (Issuer, error) {
 	i, err := s.store.Issuer(ctx, id)
 	return i, refusal(err, noIssuer(id), "look for an issuer")
+}
+
+// HeaderIssuer has the ID of the issuer that somebody acts for who owns several.
+const HeaderIssuer = "X-Issuer-Id"
+
+// ActFor is actor, acting for an issuer of its OwnerID: the one with the ID or, if
+// that is empty, the only one. An owner of none, or of several, acts for none.
+func (s *Service) ActFor(ctx context.Context, actor Actor, issuerID string) (Actor, error) {
+	if actor.OwnerID == "" || actor.Admin || actor.IssuerID != "" {
+		return actor, nil
+	}
+	if issuerID != "" {
+		i, err := s.Issuer(ctx, issuerID)
+		switch {
+		case err != nil:
+			return actor, err
+		case i.OwnerID != actor.OwnerID:
+			return actor, Refuse(CodeForbidden, "Issuer %s is not yours.", i.ID)
+		}
+		actor.IssuerID = i.ID
+		return actor, nil
+	}
+	list, err := s.store.Issuers(ctx, IssuerFilter{OwnerID: actor.OwnerID}, store.Page{Limit: 2})
+	if err == nil && len(list.Items) == 1 {
+		actor.IssuerID = list.Items[0].ID
+	}
+	return actor, refusal(err, nil, "look for the issuer of an owner")
 }
 
 // Issuers lists issuers.

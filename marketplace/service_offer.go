@@ -170,8 +170,11 @@ func (s *Service) ApproveOffer(ctx context.Context, actor Actor, id string) (Off
 	})
 }
 
+// maxRevoked is how many policies of an offer can be revoked.
+const maxRevoked = 256
+
 // RevokePolicy refuses the confirmation of quotes that were made under a policy
-// of an offer, by its hash.
+// of an offer, by its hash, and new quotes under it: of at most 256 policies.
 func (s *Service) RevokePolicy(ctx context.Context, actor Actor, offerID, hash string) (Offer, error) {
 	return s.updateOffer(ctx, actor, offerID, "offer.revoke_policy", func(o *Offer) error {
 		current, err := o.Policy().Hash()
@@ -182,7 +185,10 @@ func (s *Service) RevokePolicy(ctx context.Context, actor Actor, offerID, hash s
 			return Refuse(CodeOfferState, "The offer is sold under this policy: pause or edit it first.")
 		case !policyForm.MatchString(hash):
 			return Invalid("policy_hash", "policy_hash must be 64 hexadecimal digits in lower case.")
-		case !slices.Contains(o.RevokedPolicies, hash):
+		case slices.Contains(o.RevokedPolicies, hash):
+		case len(o.RevokedPolicies) >= maxRevoked:
+			return Refuse(CodeOfferState, "%d policies of the offer are revoked, which is the most: retire it and make a new one.", maxRevoked)
+		default:
 			o.RevokedPolicies = append(slices.Clone(o.RevokedPolicies), hash)
 		}
 		return nil

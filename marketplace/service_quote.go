@@ -68,6 +68,8 @@ func (s *Service) quotable(ctx context.Context, b Buyer) (Offer, error) {
 	return o, nil
 }
 
+const quotePrefix = "cq_"
+
 // newQuote is a quote without lines, with everything about its payment that does
 // not depend on them.
 func (s *Service) newQuote(b, sent Buyer, chainID uint64, code string) (CheckoutQuote, error) {
@@ -84,7 +86,7 @@ func (s *Service) newQuote(b, sent Buyer, chainID uint64, code string) (Checkout
 	}
 	now := s.now()
 	q := CheckoutQuote{
-		ID: "cq_" + ulid.MustNew(ulid.Timestamp(now), rand.Reader).String(), Buyer: b, State: QuoteOpen,
+		ID: quotePrefix + ulid.MustNew(ulid.Timestamp(now), rand.Reader).String(), Buyer: b, State: QuoteOpen,
 		SentWallet: sent.Wallet, SentPayer: sent.PayerWallet, ChainID: chainID, Currency: code, Decimals: currency.Decimals,
 		Availability: AvailabilityActive, Asset: currency.Address, PayTo: chain.Treasury, CreatedAt: now, ExpiresAt: now.Add(s.options.QuoteTTL),
 	}

@@ -26,7 +26,7 @@ func (s *Service) CheckoutQuotes(ctx context.Context, actor Actor, f QuoteFilter
 		return List[CheckoutQuote]{}, errForbidden(actor)
 	}
 	f.Wallet, f.PayerWallet = strings.ToLower(f.Wallet), strings.ToLower(f.PayerWallet)
-	if err := checkCursor(ctx, page.Cursor, s.store.CheckoutQuote); err != nil {
+	if err := checkQuoteCursor(page.Cursor); err != nil {
 		return List[CheckoutQuote]{}, err
 	}
 	list, err := s.store.CheckoutQuotes(ctx, f, page)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/v402/v402/x402"
 )
@@ -50,7 +51,7 @@ func (s *Service) ReserveQuote(ctx context.Context, id string, p x402.Payment) (
 		if q.Bundled() && c.Membership.Status == MembershipActive {
 			return Trail{}, Refuse(CodeMembershipActive, "The wallet has become a member; ask for a new quote, without the fee.")
 		}
-		q.PaymentKey, q.Payment = key, payment
+		q.PaymentKey, q.Payment, q.PaymentUntil = key, payment, p.Expires(now).Add(payMargin)
 		return s.audited(Actor{Wallet: q.PayerWallet}, "quote.reserve", "quote:"+id, map[string]any{"payment": key}), nil
 	})
 	switch {
@@ -78,14 +79,18 @@ func checkTerms(q *CheckoutQuote, identity x402.Identity, r x402.PaymentRequirem
 	return nil
 }
 
+// payMargin is for clocks that differ and blocks that are late: a payment is taken
+// for expired so long after it is.
+const payMargin = 2 * time.Minute
+
 // ReleaseQuote lets another payment pay a quote, after the one with the key has
-// failed for good.
+// failed for good: who has seen a payment may send it until it has expired.
 func (s *Service) ReleaseQuote(ctx context.Context, id, paymentKey string) (CheckoutQuote, error) {
 	q, err := s.store.UpdateCheckoutQuote(ctx, id, func(q *CheckoutQuote) (Trail, error) {
 		if q.PaymentKey != paymentKey || q.State == QuoteConsumed {
 			return Trail{}, errRepeated
 		}
-		q.PaymentKey, q.Payment = "", nil
+		q.PaymentKey, q.Payment, q.PaymentUntil = "", nil, time.Time{}
 		return s.audited(Actor{Wallet: q.PayerWallet}, "quote.release", "quote:"+id, map[string]any{"payment": paymentKey}), nil
 	})
 	if errors.Is(err, errRepeated) {
@@ -97,8 +102,10 @@ func (s *Service) ReleaseQuote(ctx context.Context, id, paymentKey string) (Chec
 // ConfirmPaid gives what a payment by x402 has paid for: it has moved, and the
 // quote is reserved for it. However late, it buys: what a plain transaction would
 // be refused for was checked by [Service.ReserveQuote]. Repeated it gives the
-// same.
+// same. It is finished even if the caller leaves.
 func (s *Service) ConfirmPaid(ctx context.Context, id string, p PaidQuote) (Confirmation, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
+	defer cancel()
 	q, err := s.store.CheckoutQuote(ctx, id)
 	switch {
 	case err != nil:

@@ -28,9 +28,27 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Sweep marks quotes and entitlements that have expired, and tells so. They are
-// not valid even before it.
+// not valid even before it. It forgets quotes that have bought nothing and are
+// older than Config.KeepQuotes.
 func (s *Service) Sweep(ctx context.Context) error {
-	system := Actor{Name: "system"}
+	if err := s.sweepEntitlements(ctx); err != nil {
+		return err
+	}
+	if err := s.sweepQuotes(ctx); err != nil {
+		return err
+	}
+	for {
+		n, err := s.store.DropCheckoutQuotes(ctx, s.now().Add(-s.options.KeepQuotes), sweepLimit)
+		if err != nil || n < sweepLimit {
+			return refusal(err, nil, "forget quotes")
+		}
+	}
+}
+
+// system is who acts in a sweep.
+var system = Actor{Name: "system"}
+
+func (s *Service) sweepEntitlements(ctx context.Context) error {
 	for {
 		now := s.now()
 		list, err := s.store.ExpireEntitlements(ctx, now, sweepLimit, func(e Entitlement) Trail {
@@ -43,9 +61,12 @@ func (s *Service) Sweep(ctx context.Context) error {
 			s.cache.forget(list[i].ID, list[i].OfferID, list[i].Wallet)
 		}
 		if len(list) < sweepLimit {
-			break
+			return nil
 		}
 	}
+}
+
+func (s *Service) sweepQuotes(ctx context.Context) error {
 	for {
 		now := s.now()
 		list, err := s.store.ExpireCheckoutQuotes(ctx, now, sweepLimit, func(q CheckoutQuote) Trail {

@@ -83,6 +83,9 @@ type CheckoutStore interface {
 	// ExpireCheckoutQuotes marks up to limit open quotes without a reservation
 	// that have expired at now, and returns them.
 	ExpireCheckoutQuotes(ctx context.Context, now time.Time, limit int, trail func(CheckoutQuote) Trail) ([]CheckoutQuote, error)
+	// DropCheckoutQuotes forgets up to limit quotes that are expired or void, are
+	// not reserved, and have expired before a time, and returns how many.
+	DropCheckoutQuotes(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// CheckOut is what a payment does, in one write: decide is given what the
 	// quote is about, as nobody else can change it meanwhile, and alters it. Of

@@ -15,7 +15,7 @@ const (
 type Contract struct {
 	ID           int64
 	Hash         string // as given
-	Key          string // what makes it unique: Hash, or its lower-case form (see Config.NormalizeHex)
+	Key          string // what makes it unique: Hash, or its lower-case form: see [Service.ContractKey]
 	IPFSHash     string // of the publication
 	MetadataCID  string
 	PlatformID   int64

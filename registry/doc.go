@@ -23,13 +23,15 @@
 // # What is true at any time
 //
 //   - A contract hash is registered once, by one platform, for good: a revoked
-//     one stays taken. A batch is registered whole or not at all.
+//     one stays taken. A batch is registered whole or not at all. Once a revocation
+//     was answered, no sale or mirror of the contract appears.
 //   - A sale is stored with its royalty, or neither is. The same report again,
 //     by its idempotency key or its transaction hash, counts once.
 //   - Amounts are integer cents. Limits are checked before a number is rounded;
 //     the parts of a royalty add up to it.
 //   - A royalty is in one live settlement at most. What was issued never
-//     changes: voiding a sale takes its royalty back in the next settlement.
+//     changes: voiding a sale takes its royalty back in the next settlement. One
+//     payment in stablecoin closes one settlement.
 //   - Every change is in the audit log, and what others must hear is in the
 //     outbox of the store, saved with the change.
 //
@@ -58,15 +60,23 @@
 // grow from 1,000 to 1,000,000 contracts and sales is the ratio that
 // BenchmarkRegistryAtScale in store/sqlite reports. To net 1,000,000 royalties among
 // 200 platforms the database adds up: on two cores a dry run took 2 s and an issue
-// 8 to 9 s, with about 50 MiB of heap (BenchmarkNetting). While a run is issued
-// other writers of a SQLite file wait for it; those of PostgreSQL do not.
+// 8 to 9 s, with about 50 MiB of heap (BenchmarkNetting).
+//
+// While a run is issued other writers of a SQLite file wait for it, up to a minute,
+// and none fails; those of PostgreSQL do not wait. A run is one transaction on
+// purpose: in steps of a few thousand royalties others would get their turn between
+// them, but every void, dispute, list and sum would have to tell a royalty that a
+// run has begun to take from one that it has taken, and somebody would have to undo
+// what a process left behind that ended half-way; and to confirm or cancel a
+// multilateral run moves all of its royalties once more. Whoever has so many on
+// SQLite nets shorter periods: the wait is in proportion to what one run takes.
 //
 // # Secrets
 //
 // Of API keys a hash is stored, of passwords bcrypt. Tax numbers, bank details and
 // callback secrets are sealed with Config.EncryptionKey; each read of the former
-// two is audited first, and lists never have account or routing numbers. To change the key, put the old one
-// into Config.OldEncryptionKeys.
+// two is audited first, and lists never have account or routing numbers. To change
+// the key, put the old one into Config.OldEncryptionKeys.
 //
 // # Errors
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/v402/v402/store"
@@ -81,14 +82,14 @@ func (e *HashesTakenError) Error() string {
 	return "contract hashes already exist: " + strings.Join(e.Hashes, ", ")
 }
 
-// ContractInactiveError is what [Store.AddSales] returns if a contract is not
-// active any more. errors.Is(err, store.ErrConflict) holds.
+// ContractInactiveError is what [Store.AddSales] and [Store.PutMirror] return if a
+// contract is not active any more. errors.Is(err, store.ErrConflict) holds.
 type ContractInactiveError struct {
-	Index int // of the sale in the call
+	Index int // of the sale in the call; 0 for a mirror
 }
 
 func (e *ContractInactiveError) Error() string {
-	return fmt.Sprintf("sale %d: the contract is not active", e.Index)
+	return fmt.Sprintf("report %d: the contract is not active", e.Index)
 }
 
 // Unwrap implements the convention of package errors.
@@ -127,6 +128,18 @@ func (f *faults) add(field, message string) {
 // has says whether field is known to be wrong, so that no second message
 // follows from the first.
 func (f faults) has(field string) bool { return len(f[field]) > 0 }
+
+// merge adds what is wrong with the input of an index.
+func (f *faults) merge(of faults, prefix string, index int) {
+	for field, messages := range of {
+		if prefix != "" {
+			field = prefix + strconv.Itoa(index) + "." + field
+		}
+		for _, m := range messages {
+			f.add(field, m)
+		}
+	}
+}
 
 // clone keeps the input that was decoded as it is: it may be used again.
 func (f faults) clone() faults {

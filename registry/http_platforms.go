@@ -173,7 +173,7 @@ func viewKey(k Credentials) keyView {
 }
 
 func (a *api) postRotateKey(w http.ResponseWriter, r *http.Request, p Platform) error {
-	rotated, err := a.RotateKey(r.Context(), p.Actor(), p.ID)
+	rotated, err := a.RotateOwnKey(r.Context(), p)
 	if err != nil {
 		return err
 	}

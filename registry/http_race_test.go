@@ -111,6 +111,24 @@ func TestConcurrentDecisionsMakeOneKey(t *testing.T) {
 	})
 }
 
+func TestOfConcurrentRotationsOfAKeyOneMakesTheOneThatIsGood(t *testing.T) {
+	overEachStore(t, func(t *testing.T, a *api) {
+		m := a.join("Platform A")
+		old := m.key
+		statuses, bodies := atOnce(6, func(int) *httptest.ResponseRecorder {
+			return a.do("POST", "/api/platforms/me/api-key/rotate", "", "X-API-Key", old)
+		})
+		require.Equal(t, map[int]int{200: 1, 401: 5}, statuses)
+		for _, b := range bodies {
+			if key := apiKey.FindString(b); key != "" {
+				m.key = strings.TrimSuffix(strings.TrimPrefix(key, `"api_key":"`), `"`)
+			}
+		}
+		a.want(m.do("GET", "/api/platforms/me", ""), 200)
+		a.want(a.do("GET", "/api/platforms/me", "", "X-API-Key", old), 401)
+	})
+}
+
 func TestConcurrentApplicationsWithOneEmailAreOne(t *testing.T) {
 	overEachStore(t, func(t *testing.T, a *api) {
 		statuses, _ := atOnce(6, func(i int) *httptest.ResponseRecorder {

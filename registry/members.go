@@ -92,6 +92,17 @@ func (m members) time(f *faults, name string, to *time.Time) {
 	f.add(name, "The "+label(name)+" is not a valid date.")
 }
 
+// flag reads a boolean.
+func (m members) flag(f *faults, name string, to *bool) {
+	switch {
+	case !m.has(name):
+	case string(m[name]) == "true":
+		*to = true
+	case string(m[name]) != "false":
+		f.add(name, "The "+label(name)+" field must be true or false.")
+	}
+}
+
 // label is how a message calls a field.
 func label(field string) string {
 	if strings.Contains(field, ".") {
@@ -149,6 +160,21 @@ func (f *faults) address(field, text string) {
 }
 
 var payoutAddress = regexp.MustCompile(`^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$`)
+
+// maxAhead is how far in the future something may have happened.
+const maxAhead = 24 * time.Hour
+
+// time checks when something happened: not before 1970 and not in the future,
+// but for clocks and zones that are off.
+func (f *faults) time(field string, t, now time.Time) {
+	switch {
+	case f.has(field) || t.IsZero():
+	case t.Sub(now) > maxAhead:
+		f.add(field, "The "+label(field)+" must not be more than 24 hours in the future.")
+	case t.Unix() < 0:
+		f.add(field, "The "+label(field)+" must not be before 1970.")
+	}
+}
 
 // Bounds of texts, in characters.
 const (

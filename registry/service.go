@@ -25,8 +25,8 @@ type Config struct {
 	ClientAddr func(*http.Request) string
 
 	// EncryptionKey seals tax numbers, bank details and callback secrets at rest:
-	// 16, 24 or 32 bytes. If nil, one is made that is lost with the process: for tests and the
-	// memory store only.
+	// 16, 24 or 32 bytes. If nil, one is made that is lost with the process: for
+	// tests and the memory store only.
 	EncryptionKey []byte
 	// OldEncryptionKeys open what earlier keys sealed.
 	OldEncryptionKeys [][]byte

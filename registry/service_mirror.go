@@ -37,13 +37,17 @@ func (s *Service) ReportMirror(ctx context.Context, p Platform, r MirrorReport) 
 	if s.options.MirrorByCopy {
 		m.Key = c.IPFSHash + "\n" + r.MirroredIPFSHash
 	}
-	m, created, err = s.store.PutMirror(ctx, m, now, func(m Mirror, created bool) Trail {
+	m, created, err = s.store.PutMirror(ctx, m, c.Key, now, func(m Mirror, created bool) Trail {
 		action := "mirror.update"
 		if created {
 			action = "mirror.create"
 		}
 		return audited(now, p.Actor(), action, m.subject(), nil)
 	})
+	var inactive *ContractInactiveError
+	if errors.As(err, &inactive) {
+		err = Invalid("contract_hash", "Contract is not active.")
+	}
 	return m, created, refusal(err, nil, "store a mirror")
 }
 

@@ -151,13 +151,37 @@ func (s *Service) switchPlatform(ctx context.Context, actor string, id int64, d 
 	return p, refusal(err, ErrPlatformUnknown, "change a platform's status")
 }
 
-// RotateKey gives a platform that was approved another API key; the old one is
-// invalid at once. The actor is the platform's [Platform.Actor] or an admin.
+// RotateKey gives a platform that was approved another API key, for an admin; the
+// old one is invalid at once. ErrPlatformUnknown, ErrPlatformState.
 func (s *Service) RotateKey(ctx context.Context, actor string, id int64) (Credentials, error) {
+	return s.rotateKey(ctx, actor, id, func(p *Platform) error {
+		if p.ApprovedAt.IsZero() {
+			return ErrPlatformState
+		}
+		return nil
+	})
+}
+
+// RotateOwnKey gives p another API key in place of the one that it was
+// authenticated by. Of several rotations at once one succeeds; to the others that
+// key is invalid by then: ErrInvalidKey. So it is to whoever stole the old one.
+func (s *Service) RotateOwnKey(ctx context.Context, p Platform) (Credentials, error) {
+	return s.rotateKey(ctx, p.Actor(), p.ID, func(now *Platform) error {
+		switch {
+		case now.KeyHash != p.KeyHash:
+			return ErrInvalidKey
+		case now.Status != PlatformActive:
+			return ErrPlatformInactive
+		}
+		return nil
+	})
+}
+
+func (s *Service) rotateKey(ctx context.Context, actor string, id int64, check func(*Platform) error) (Credentials, error) {
 	key, now := newKey(), s.now()
 	p, err := s.store.UpdatePlatform(ctx, id, func(p *Platform) (Trail, error) {
-		if p.ApprovedAt.IsZero() {
-			return Trail{}, ErrPlatformState
+		if err := check(p); err != nil {
+			return Trail{}, err
 		}
 		p.UpdatedAt = now
 		p.setKey(key, now)

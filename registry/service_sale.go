@@ -10,12 +10,6 @@ import (
 	"time"
 )
 
-const (
-	maxWallet   = 42
-	maxMetadata = 16 << 10 // bytes
-	maxAhead    = 24 * time.Hour
-)
-
 // ReportSale stores a sale by p and its royalty, both or none. The same report
 // again, by its idempotency key or by its transaction hash and contract, stores
 // nothing and returns what is there; it is a ValidationError if it has other
@@ -81,18 +75,6 @@ func repetitions(reports []SaleReport, sent []NewSale, stored []Reported, prefix
 	return all.err()
 }
 
-// merge adds what is wrong with the input of an index.
-func (f *faults) merge(of faults, prefix string, index int) {
-	for field, messages := range of {
-		if prefix != "" {
-			field = prefix + strconv.Itoa(index) + "." + field
-		}
-		for _, m := range messages {
-			f.add(field, m)
-		}
-	}
-}
-
 // newSale makes a sale of a report, or says what is wrong with it. Contracts
 // that it looks up stay in known.
 func (s *Service) newSale(ctx context.Context, p Platform, r *SaleReport, known map[string]*Contract, now time.Time) (faults, NewSale, error) {
@@ -137,76 +119,6 @@ func newRoyalty(sale Sale, under bool, now time.Time) Royalty {
 		r.Status = RoyaltyPaid
 	}
 	return r
-}
-
-// check collects what is wrong with r by itself, but for the amounts.
-func (r *SaleReport) check(usdOnly bool, now time.Time) faults {
-	f := r.faults.clone()
-	f.required("contract_hash", r.ContractHash, maxText)
-	f.optional("buyer_wallet_address", r.BuyerWalletAddress, maxWallet)
-	f.optional("transaction_hash", r.TransactionHash, maxText)
-	f.optional("idempotency_key", r.IdempotencyKey, maxText)
-	f.time("sold_at", r.SoldAt, now)
-	if r.Metadata != nil && !f.has("metadata") {
-		var object map[string]json.RawMessage
-		var currency string
-		switch {
-		case len(r.Metadata) > maxMetadata:
-			f.add("metadata", fmt.Sprintf("The metadata must not be greater than %d kilobytes.", maxMetadata>>10))
-		case json.Unmarshal(r.Metadata, &object) != nil || object == nil:
-			f.add("metadata", "The metadata must be an object.")
-		case usdOnly && object["currency"] != nil && (json.Unmarshal(object["currency"], &currency) != nil || currency != "USD"):
-			f.add("metadata.currency", "The metadata.currency must be USD.")
-		}
-	}
-	return f
-}
-
-// time checks when something happened: not before 1970 and not in the future,
-// but for clocks and zones that are off.
-func (f *faults) time(field string, t, now time.Time) {
-	switch {
-	case f.has(field) || t.IsZero():
-	case t.Sub(now) > maxAhead:
-		f.add(field, "The "+label(field)+" must not be more than 24 hours in the future.")
-	case t.Unix() < 0:
-		f.add(field, "The "+label(field)+" must not be before 1970.")
-	}
-}
-
-// checkSaleAmount checks the exact amount and rounds it to cents.
-func checkSaleAmount(f *faults, d Decimal) Money {
-	const field = "sale_amount"
-	switch {
-	case f.has(field):
-	case !d.Given():
-		f.add(field, "The sale amount field is required.")
-	case d.Cmp(Dollars(1)) < 0:
-		f.add(field, "Sale amount must be at least $0.01.")
-	case d.Cmp(Dollars(MaxMoney)) > 0:
-		f.add(field, "The sale amount must not be greater than "+MaxMoney.String()+".")
-	default:
-		return d.Cents()
-	}
-	return 0
-}
-
-func checkRoyaltyAmount(f *faults, d, sale Decimal) Money {
-	const field = "royalty_amount"
-	switch {
-	case f.has(field):
-	case !d.Given():
-		f.add(field, "The royalty amount field is required.")
-	case d.Sign() < 0:
-		f.add(field, "Royalty amount cannot be negative.")
-	case sale.Given() && d.Cmp(sale) > 0:
-		f.add(field, "Royalty amount cannot exceed sale amount.")
-	case d.Cmp(Dollars(MaxMoney)) > 0:
-		f.add(field, "The royalty amount must not be greater than "+MaxMoney.String()+".")
-	default:
-		return d.Cents()
-	}
-	return 0
 }
 
 // soldContract looks up a contract. One that was revoked is a fault only if
@@ -286,86 +198,4 @@ func saleEvent(sale Sale) SaleEvent {
 		e.VoidedAt = &sale.VoidedAt
 	}
 	return e
-}
-
-// VoidSale voids a sale that p reported, within Config.VoidWindow of its report.
-// ErrSaleUnknown comes before ErrNotSeller, ErrSaleVoided and ErrVoidTooLate. A
-// royalty in an issued settlement is taken back by an adjustment in the next.
-func (s *Service) VoidSale(ctx context.Context, p Platform, id int64, r VoidRequest) (Voided, error) {
-	f := r.faults.clone()
-	f.optional("reason", r.Reason, maxReason)
-	if err := f.err(); err != nil {
-		return Voided{}, err
-	}
-	now := s.now()
-	check := func(sale Sale) error {
-		switch {
-		case sale.SellerID != p.ID && sale.OriginID != p.ID:
-			return ErrSaleUnknown
-		case sale.SellerID != p.ID:
-			return ErrNotSeller
-		case sale.Status != SaleReported:
-			return ErrSaleVoided
-		case now.Sub(sale.ReportedAt) > s.options.VoidWindow:
-			return ErrVoidTooLate
-		}
-		return nil
-	}
-	v, err := s.store.VoidSale(ctx, id, r.Reason, now, check, func(v Voided) Trail {
-		subject := strconv.FormatInt(id, 10)
-		t := audited(now, p.Actor(), "sale.void", "sale:"+subject, detail(map[string]any{"reason": r.Reason}))
-		data := saleEvent(v.Sale)
-		if v.Adjustment != nil {
-			data.AdjustmentID = v.Adjustment.ID
-		}
-		t.Events = append(t.Events, newEvent(EventSaleVoided, subject, data, now))
-		return t
-	})
-	return v, refusal(err, ErrSaleUnknown, "void a sale")
-}
-
-// Sale returns one that p sold or that is of p's contract; ErrSaleUnknown for
-// any other.
-func (s *Service) Sale(ctx context.Context, p Platform, id int64) (Sale, error) {
-	sale, err := s.store.Sale(ctx, id)
-	if err == nil && sale.SellerID != p.ID && sale.OriginID != p.ID {
-		return Sale{}, ErrSaleUnknown
-	}
-	return sale, refusal(err, ErrSaleUnknown, "look for a sale")
-}
-
-// Sales lists sales that p is a party to, whatever f says. A ContractKey may be
-// the hash in whatever form.
-func (s *Service) Sales(ctx context.Context, p Platform, f SaleFilter, page PageOptions) (List[Sale], error) {
-	list, err := s.store.Sales(ctx, s.ownSales(p, f), page.Bounded())
-	return list, refusal(err, nil, "list sales")
-}
-
-// EachSale calls each with every sale that Sales would list, the oldest first,
-// holding a page at a time. An error of each ends it and is returned.
-func (s *Service) EachSale(ctx context.Context, p Platform, f SaleFilter, each func(Sale) error) error {
-	f = s.ownSales(p, f)
-	for after := int64(0); ; {
-		sales, err := s.store.SalesAfter(ctx, f, after, MaxPerPage)
-		if err != nil {
-			return refusal(err, nil, "list sales")
-		}
-		for _, sale := range sales {
-			if err := each(sale); err != nil {
-				return err
-			}
-			after = sale.ID
-		}
-		if len(sales) < MaxPerPage {
-			return nil
-		}
-	}
-}
-
-func (s *Service) ownSales(p Platform, f SaleFilter) SaleFilter {
-	if f.SellerID != p.ID && f.OriginID != p.ID {
-		f.PartyID = p.ID
-	}
-	f.ContractKey = s.ContractKey(f.ContractKey)
-	return f
 }

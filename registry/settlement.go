@@ -97,6 +97,7 @@ var (
 	ErrNotPayer        = &Error{Forbidden, "Only the paying platform can do this"}
 	ErrNotPayee        = &Error{Forbidden, "Only the paid platform can do this"}
 	ErrPaymentUnderWay = &Error{State, "A payment of this settlement is under way"}
+	ErrPaymentUsed     = &Error{State, "The payment belongs to another settlement"}
 	ErrNoPayout        = &Error{State, "The paid platform takes no stablecoin"}
 )
 
@@ -112,18 +113,19 @@ func (s *Service) Settlement(ctx context.Context, p Platform, id int64) (Settlem
 // AnySettlement returns one, for an admin.
 func (s *Service) AnySettlement(ctx context.Context, id int64) (Settlement, error) {
 	d, err := s.store.PlatformSettlement(ctx, id)
-	return d, settlementError(err)
+	return d, refusal(err, ErrSettlementUnknown, "look for a settlement")
 }
 
 // Settlements lists those that p pays or is paid, whatever f says.
 func (s *Service) Settlements(ctx context.Context, p Platform, f SettlementFilter, page PageOptions) (List[Settlement], error) {
 	f.PartyID = p.ID
-	return s.store.PlatformSettlements(ctx, f, page)
+	return s.AllSettlements(ctx, f, page)
 }
 
 // AllSettlements lists settlements for an admin.
 func (s *Service) AllSettlements(ctx context.Context, f SettlementFilter, page PageOptions) (List[Settlement], error) {
-	return s.store.PlatformSettlements(ctx, f, page)
+	list, err := s.store.PlatformSettlements(ctx, f, page.Bounded())
+	return list, refusal(err, nil, "list settlements")
 }
 
 // Party says whether a platform pays d or is paid by it.

@@ -98,7 +98,7 @@ func (s *Service) RunSettlements(ctx context.Context, actor string, r RunRequest
 func (s *Service) draft(ctx context.Context, run Run, plan func([]Owed, []Settlement) (Netting, error), out *RunResult) (RunResult, error) {
 	owed, live, err := s.store.OwedSums(ctx, run)
 	if err != nil {
-		return RunResult{}, err
+		return RunResult{}, refusal(err, nil, "sum up what is owed")
 	}
 	n, err := plan(owed, live)
 	if err != nil {

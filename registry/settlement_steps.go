@@ -100,8 +100,10 @@ func (s *Service) changeSettlement(ctx context.Context, actor, event string, id 
 	return d, settlementError(err)
 }
 
-// settlementError is err as a caller should see it.
-func settlementError(err error) error { return refusal(err, ErrSettlementUnknown, "settlement") }
+// settlementError is what the caller of a change is told.
+func settlementError(err error) error {
+	return refusal(err, ErrSettlementUnknown, "change a settlement")
+}
 
 func settlementReason(s string) (string, error) { return settlementText("reason", s, maxReason) }
 

@@ -78,7 +78,7 @@ func (s *Service) statement(ctx context.Context, d Settlement, viewer, after int
 	out := Statement{Settlement: d, Lines: []StatementLine{}}
 	royalties, err := s.store.SettlementLines(ctx, d.ID, viewer, after, StatementPage)
 	if err != nil {
-		return Statement{}, err
+		return Statement{}, refusal(err, ErrSettlementUnknown, "list the lines of a settlement")
 	}
 	for i := range royalties {
 		out.Lines = append(out.Lines, lineFor(&d, viewer, &royalties[i]))
@@ -103,7 +103,7 @@ func (s *Service) eachLine(ctx context.Context, d Settlement, viewer int64, each
 	for after := int64(0); ; {
 		royalties, err := s.store.SettlementLines(ctx, d.ID, viewer, after, StatementPage)
 		if err != nil {
-			return err
+			return refusal(err, ErrSettlementUnknown, "list the lines of a settlement")
 		}
 		for i := range royalties {
 			if err := each(lineFor(&d, viewer, &royalties[i])); err != nil {

@@ -18,7 +18,8 @@ type Trail struct {
 // may run again: they must only compute. IDs are given by the store, from 1, and
 // never again. Methods that look for one thing return store.ErrNotFound,
 // wrapped; lists are ordered by ID, the newest first, and bounded by their page.
-// All hold across processes that share the store.
+// All hold across processes that share the store. Once a contract was revoked, no
+// sale or mirror of it appears.
 type Store interface {
 	PlatformStore
 	ContractStore
@@ -108,8 +109,10 @@ type NewSale struct {
 type MirrorStore interface {
 	// PutMirror stores m, or updates the mirror of the same platform and Key:
 	// what was reported replaces what was stored, LastAccessedAt becomes at if the
-	// count rose, and MirroredAt stays if m has none.
-	PutMirror(ctx context.Context, m Mirror, at time.Time, trail func(m Mirror, created bool) Trail) (stored Mirror, created bool, err error)
+	// count rose, and MirroredAt stays if m has none. If the contract with the
+	// contractKey is not active any more nothing is stored, and it returns a
+	// [ContractInactiveError].
+	PutMirror(ctx context.Context, m Mirror, contractKey string, at time.Time, trail func(m Mirror, created bool) Trail) (stored Mirror, created bool, err error)
 	// CountAccess adds one to the count of a mirror.
 	CountAccess(ctx context.Context, id int64, at time.Time) (Mirror, error)
 	// DeleteMirror deletes a mirror if check allows it, whose error is returned as it is.
@@ -146,7 +149,8 @@ type SettlementStore interface {
 	// payment of one document, and moves its royalties along: confirmed → paid; a
 	// bilateral document cancelled → pending again, in no run. In a multilateral
 	// run the royalties are paid when every document is confirmed, and cancelling
-	// one alone is store.ErrConflict: see UpdateRun. The lines of a cancelled
+	// one alone is store.ErrConflict: see UpdateRun. A PaymentKey that another
+	// document has is store.ErrConflict too. The lines of a cancelled
 	// document remain listed. An error of change is returned as it is and undoes
 	// everything.
 	UpdateSettlement(ctx context.Context, id int64, change func(*Settlement) (Trail, error)) (Settlement, error)

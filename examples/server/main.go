@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/devchain"
 )
 
@@ -87,15 +88,21 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 	if room != nil {
 		mux.Handle("/api/", room.handler)
 	}
-	market, err := openMarketplace(ctx, c, dev != nil, chains, service, store, log)
+	limits := account.NewLimits(account.Rates{})
+	accounts, err := openAccounts(c, dev != nil, chains, store, limits, log)
+	if err != nil {
+		return err
+	}
+	market, err := openMarketplace(ctx, c, dev != nil, chains, accounts, service, store, log)
 	if err != nil {
 		return err
 	}
 	to := room.hearers()
 	if market != nil {
 		to.audiences = append(to.audiences, market.audience)
+		to.consumers = append(to.consumers, market.service.Observe)
 	}
-	rooms, err := openV1(c, dev != nil, service, chains, store, to, log)
+	rooms, err := openV1(c, dev != nil, service, chains, accounts, limits, store, to, log)
 	if err != nil {
 		return err
 	}

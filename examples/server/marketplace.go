@@ -12,6 +12,7 @@ import (
 	"net/http"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/middleware"
@@ -47,7 +48,7 @@ type marketStore interface {
 
 // openMarketplace returns nil if there is nobody to pay. In dev mode one offer is
 // for sale from the start.
-func openMarketplace(ctx context.Context, c config, dev bool, chains []facilitator.Chain, f x402.Facilitator, s marketStore, log *slog.Logger) (*marketRoom, error) {
+func openMarketplace(ctx context.Context, c config, dev bool, chains []facilitator.Chain, accounts *account.Service, f x402.Facilitator, s marketStore, log *slog.Logger) (*marketRoom, error) {
 	if c.payTo == "" {
 		return nil, nil
 	}
@@ -56,10 +57,8 @@ func openMarketplace(ctx context.Context, c config, dev bool, chains []facilitat
 	if licences == nil && dev {
 		licences = ed25519.NewKeyFromSeed(bytes.Repeat([]byte("dev!"), ed25519.SeedSize/4)) // everybody knows it, as all keys in dev mode
 	}
-	admin := marketplace.Actor{Name: "admin:token", Admin: true}
 	service, err := marketplace.New(marketplace.Config{
-		Store: s, Chains: marketChains(c, chains), BundleMembership: true, LicenceKey: licences, Logger: log,
-		Authenticate: marketplace.BearerTokens(map[string]marketplace.Actor{c.adminToken: admin}),
+		Store: s, Chains: marketChains(c, chains), BundleMembership: true, LicenceKey: licences, Logger: log, Authenticate: marketActors(accounts),
 	})
 	if err != nil {
 		return nil, err
@@ -81,9 +80,39 @@ func openMarketplace(ctx context.Context, c config, dev bool, chains []facilitat
 	}}
 	if dev {
 		room.offer = "edut.governance.core"
-		err = seedMarketplace(ctx, service, admin, room.offer)
+		err = seedMarketplace(ctx, service, marketplace.Actor{Name: "system", Admin: true}, room.offer)
 	}
 	return room, err
+}
+
+// marketActors knows admins and the owners of issuers by their accounts.
+func marketActors(accounts *account.Service) func(*http.Request) (marketplace.Actor, error) {
+	return func(r *http.Request) (marketplace.Actor, error) {
+		u, err := accounts.Authenticate(r)
+		switch {
+		case errors.Is(err, account.ErrUnauthenticated):
+			return marketplace.Actor{}, nil
+		case err != nil:
+			return marketplace.Actor{}, marketRefusal(err)
+		case u.IsAdmin():
+			return marketplace.Actor{Name: "admin:" + u.ID, Admin: true}, nil
+		default:
+			return marketplace.Actor{Name: "user:" + u.ID, OwnerID: u.ID}, nil
+		}
+	}
+}
+
+// marketRefusal says in the marketplace's form why somebody is not admitted.
+func marketRefusal(err error) error {
+	var refused *account.Error
+	switch {
+	case errors.Is(err, account.ErrChainUnavailable), !errors.As(err, &refused):
+		return err
+	case errors.Is(err, account.ErrSuspended), errors.Is(err, account.ErrBanned), errors.Is(err, account.ErrPending):
+		return marketplace.Refuse(marketplace.CodeForbidden, "%s.", refused.Message)
+	default:
+		return marketplace.Refuse(marketplace.CodeUnauthorized, "%s.", refused.Message)
+	}
 }
 
 // audience is the user who acts for the issuer that an event concerns.
@@ -159,7 +188,7 @@ func seedMarketplace(ctx context.Context, s *marketplace.Service, admin marketpl
 	}
 	const price, devChain = 499_000_000, 84532
 	if _, err := s.CreateOffer(ctx, admin, marketplace.OfferInput{
-		ID: id, IssuerID: "edut.firstparty", Title: "EDUT Governance Core", Summary: "First paid runtime license.",
+		ID: id, IssuerID: "edut.firstparty", Title: "EDUT Governance Core", Summary: "First paid runtime license.", LineLabel: "Governance Core License",
 		Pricing:  marketplace.Pricing{Currency: "USDC", Amount: x402.NewAmount(price), Decimals: 6, ChainID: devChain},
 		Policies: marketplace.Policies{MemberOnly: true, WorkspaceBound: true, InternalUseOnly: true},
 	}); err != nil {

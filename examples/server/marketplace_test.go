@@ -74,3 +74,28 @@ func TestTheMarketplaceSellsItsOfferByX402(t *testing.T) {
 	require.True(t, verified.Valid)
 	again.stop(t)
 }
+
+func TestAnIssuerActsByTheKeyOfItsOwner(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-store", "memory:", "-admin-token", "mine")
+	var owner, other struct {
+		User   struct{ ID string }
+		APIKey string `json:"api_key"`
+	}
+	require.Equal(t, 201, p.v1(t, "POST", "/auth/register", `{"role":"content_provider","username":"edut"}`, "", &owner))
+	require.Equal(t, 201, p.v1(t, "POST", "/auth/register", `{"role":"content_provider","username":"eve"}`, "", &other))
+	const issuer, status = "/marketplace/issuers/edut.firstparty", "/marketplace/offers/edut.governance.core/status"
+	act := func(path, method, body, token string) int {
+		return p.market(t, http.DefaultClient, method, path, body, token, &struct{}{})
+	}
+	require.Equal(t, 403, act(status, "POST", `{"status":"paused"}`, owner.APIKey))
+	require.Equal(t, 200, act(issuer, "PUT", `{"name":"EDUT","owner_id":"`+owner.User.ID+`"}`, "mine"))
+	require.Equal(t, 403, act(status, "POST", `{"status":"paused"}`, other.APIKey))
+	require.Equal(t, 401, act(status, "POST", `{"status":"paused"}`, "guess"))
+	require.Equal(t, 401, act(status, "POST", `{"status":"paused"}`, ""))
+	require.Equal(t, 200, act(status, "POST", `{"status":"paused"}`, owner.APIKey))
+	require.Equal(t, 403, act(issuer, "PUT", `{"name":"EDUT","owner_id":"`+other.User.ID+`"}`, owner.APIKey))
+	require.Equal(t, 403, act("/marketplace/audit", "GET", "", owner.APIKey))
+	require.Equal(t, 200, act("/marketplace/audit", "GET", "", "mine"))
+	p.stop(t)
+}

@@ -21,12 +21,7 @@ type v1 struct {
 
 // openV1 makes the domains of /api/v1, which know users by their accounts and
 // count requests together, and what tells all hearers of events.
-func openV1(c config, dev bool, f x402.Facilitator, chains []facilitator.Chain, store backend, to hearers, log *slog.Logger) (*v1, error) {
-	limits := account.NewLimits(account.Rates{})
-	accounts, err := openAccounts(c, dev, chains, store, limits, log)
-	if err != nil {
-		return nil, err
-	}
+func openV1(c config, dev bool, f x402.Facilitator, chains []facilitator.Chain, accounts *account.Service, limits *account.Limits, store backend, to hearers, log *slog.Logger) (*v1, error) {
 	shop, err := openCatalog(c, dev, f, chains, accounts, limits, store, log)
 	if err != nil {
 		return nil, err

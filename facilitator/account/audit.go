@@ -13,6 +13,13 @@ type Trail struct {
 	Events []store.Event
 }
 
+// UserChange is what is saved with a change of a user.
+type UserChange struct {
+	Trail
+	KeysEndAt time.Time // when all API keys that were live end; zero: they stay
+	NewKey    *APIKey   // that the user gets then; or nil
+}
+
 // AuditEntry says who did what to what, and when. Entries are never changed.
 type AuditEntry struct {
 	ID      int64

@@ -18,8 +18,10 @@
 // # Signing in
 //
 // Of an API key its SHA-256 is stored. A user has several, with names, and can
-// exchange or revoke each; an admin can reset them all. A revoked key is dead at
-// once: nothing is cached, and a request costs one indexed read.
+// exchange or revoke each; an admin can reset them all, and sees the new one: if
+// their user becomes an admin afterwards, it ends with all that it was used for to
+// make. A revoked key is dead at once, at every replica: nothing is cached, and a
+// request costs one indexed read.
 //
 // A wallet signs each request: [SigningText] says over what. The time of the
 // request may differ from ours by five minutes, and its nonce, which all replicas
@@ -30,6 +32,9 @@
 // Set Config.Host where wallets sign in. Then the text names the host; without it
 // a signature for one facilitator could be used, within its time, at another: who
 // is sent a signed request for a new API key could get one for themselves.
+//
+// Config.Limits counts in its process alone: of n replicas each grants that much.
+// What must hold for all of them, such as that a nonce is used once, is in the store.
 //
 // A public key alone proves nothing, since it is public. Examples that send it as
 // a bearer token work where Config.AllowUnsignedPublicKey is set: for trials.
@@ -43,6 +48,8 @@
 //     Config.AllowUnsignedPublicKey is set.
 //   - E-mails and names are what users say. They are not unique, so that nobody
 //     learns who is registered, or takes a name before its owner.
+//   - Of who is deleted only ID, role, status and times are kept, and what is in the
+//     audit log; the e-mail, the names and the wallet are erased, and the keys end.
 //   - Every change is in the audit log, and that of a user is an event in the outbox
 //     of the store; both are saved with the change.
 package account

@@ -48,9 +48,11 @@ func newEvent(kind string, u, before User, at time.Time) store.Event {
 	return store.Event{ID: uuid.NewString(), Type: kind, Subject: u.ID, Data: j, CreatedAt: at}
 }
 
-// statusEvent is the type of the event for a change of status.
-func statusEvent(from, to Status) string {
-	switch {
+// eventOf is the type of the event for a change of a user.
+func eventOf(before, after User) string {
+	switch from, to := before.Status, after.Status; {
+	case from == to:
+		return EventUpdated
 	case to == StatusSuspended:
 		return EventSuspended
 	case to == StatusBanned:

@@ -16,6 +16,10 @@ type StatusChange struct {
 // SetStatus changes the status of a user. Only super admins change admins, and
 // nobody changes themselves. A change that the statuses do not allow is an
 // [Error] with errors.Is(err, store.ErrConflict).
+//
+// Of a user who is deleted the ID, the role and the reason are kept: names,
+// e-mail, website and public key are erased, and the API keys end. Their wallet
+// may register again; who is to be kept out is banned.
 func (s *Service) SetStatus(ctx context.Context, actor User, id string, in StatusChange) (User, error) {
 	var f v402api.Faults
 	v402api.Enum(&f, "new_status", in.Status, Statuses()...)
@@ -23,17 +27,28 @@ func (s *Service) SetStatus(ctx context.Context, actor User, id string, in Statu
 	if err := f.Err(); err != nil {
 		return User{}, err
 	}
-	return s.update(ctx, actor.ID, id, "user.set_status", "", func(u *User) (map[string]any, error) {
+	return s.update(ctx, actor.ID, id, "user.set_status", func(u *User) (changed, error) {
 		if err := mayChange(actor, *u); err != nil {
-			return nil, err
+			return changed{}, err
 		}
 		if !u.Status.CanBecome(in.Status) {
-			return nil, cannotBecome(u.Status, in.Status)
+			return changed{}, cannotBecome(u.Status, in.Status)
 		}
-		detail := map[string]any{"from": u.Status, "to": in.Status, "reason": in.Reason}
+		c := changed{detail: map[string]any{"from": u.Status, "to": in.Status, "reason": in.Reason}}
 		u.Status, u.StatusReason = in.Status, in.Reason
-		return detail, nil
+		if in.Status == StatusDeleted {
+			u.erase()
+			c.endKeys = true
+		}
+		return c, nil
 	})
+}
+
+// erase forgets what a user has said about themselves.
+func (u *User) erase() {
+	*u = User{
+		ID: u.ID, Role: u.Role, Status: u.Status, StatusReason: u.StatusReason, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastSeenAt: u.LastSeenAt,
+	}
 }
 
 func cannotBecome(from, to Status) *Error {
@@ -66,7 +81,9 @@ type Decision struct {
 }
 
 // Decide changes the role of a user, and whether they are verified. Only super
-// admins make and unmake admins.
+// admins make and unmake admins. Who becomes one after another admin has reset
+// their API keys loses them and their wallet, since that admin, who has seen a key,
+// would have their powers: the actor can then reset the keys.
 func (s *Service) Decide(ctx context.Context, actor User, id string, in Decision) (User, error) {
 	var f v402api.Faults
 	if in.Role == nil && in.Verified == nil {
@@ -78,40 +95,42 @@ func (s *Service) Decide(ctx context.Context, actor User, id string, in Decision
 	if err := f.Err(); err != nil {
 		return User{}, err
 	}
-	return s.update(ctx, actor.ID, id, "user.decide", EventUpdated, func(u *User) (map[string]any, error) {
+	return s.update(ctx, actor.ID, id, "user.decide", func(u *User) (changed, error) {
 		if err := mayChange(actor, *u); err != nil {
-			return nil, err
+			return changed{}, err
 		}
-		detail := map[string]any{}
+		c := changed{detail: map[string]any{}}
 		if in.Role != nil {
-			if (User{Role: *in.Role}).IsAdmin() && actor.Role != RoleSuperAdmin {
-				return nil, ErrSuperAdminRequired
-			}
-			detail["role"], detail["previous_role"] = *in.Role, u.Role
+			before := u.Role
+			c.detail["role"], c.detail["previous_role"] = *in.Role, before
 			u.Role = *in.Role
+			if u.IsAdmin() && actor.Role != RoleSuperAdmin {
+				return changed{}, ErrSuperAdminRequired
+			}
+			if u.IsAdmin() && u.Role != before && u.KeysResetBy != "" && u.KeysResetBy != actor.ID {
+				c.endKeys, c.detail["credentials_ended"] = true, true
+				u.KeysResetBy, u.PublicKey = "", ""
+			}
 		}
 		if in.Verified != nil {
-			detail["verified"] = *in.Verified
+			c.detail["verified"] = *in.Verified
 			u.Verified = *in.Verified
 		}
-		return detail, nil
+		return c, nil
 	})
 }
 
-// ResetKeys gives a user one new API key, which is shown this once; all that
-// they had are dead at once.
+// ResetKeys gives a user one new API key, which is shown this once, to the admin;
+// all that they had are dead at once.
 func (s *Service) ResetKeys(ctx context.Context, actor User, id string) (secret string, err error) {
-	u, err := s.User(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	if err := mayChange(actor, u); err != nil {
-		return "", err
-	}
 	now := s.now()
 	secret, key := newKey(id, "default", now)
 	trail := Trail{Audit: []AuditEntry{Audited(now, actor.ID, "api_key.reset", subject(id), map[string]any{"key": key.ID})}}
-	if err := s.store.ResetAPIKeys(ctx, key, trail); err != nil {
+	_, err = s.store.UpdateUser(ctx, id, func(u *User) (UserChange, error) {
+		u.KeysResetBy = actor.ID
+		return UserChange{trail, now, &key}, mayChange(actor, *u)
+	})
+	if err != nil {
 		return "", refusal(err, ErrUserUnknown, "reset API keys")
 	}
 	return secret, nil

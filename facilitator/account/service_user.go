@@ -96,8 +96,8 @@ func checkProfile(f *v402api.Faults, u User) {
 
 // UpdateProfile changes what a user says about themselves.
 func (s *Service) UpdateProfile(ctx context.Context, id string, in ProfileUpdate) (User, error) {
-	return s.update(ctx, id, id, "user.update", EventUpdated, func(u *User) (map[string]any, error) {
-		changed := []string{}
+	return s.update(ctx, id, id, "user.update", func(u *User) (changed, error) {
+		fields := []string{}
 		for _, field := range []struct {
 			name string
 			from *string
@@ -105,12 +105,12 @@ func (s *Service) UpdateProfile(ctx context.Context, id string, in ProfileUpdate
 		}{{"username", in.Username, &u.Username}, {"email", in.Email, &u.Email}, {"name", in.Name, &u.Name}, {"website", in.Website, &u.Website}} {
 			if field.from != nil && strings.TrimSpace(*field.from) != *field.to {
 				*field.to = strings.TrimSpace(*field.from)
-				changed = append(changed, field.name)
+				fields = append(fields, field.name)
 			}
 		}
 		var f v402api.Faults
 		checkProfile(&f, *u)
-		return map[string]any{"fields": changed}, f.Err()
+		return changed{detail: map[string]any{"fields": fields}}, f.Err()
 	})
 }
 
@@ -122,35 +122,37 @@ func (s *Service) ConnectWallet(ctx context.Context, id, publicKey string) (User
 	if !ok {
 		return User{}, v402api.Invalid("public_key", v402api.InvalidAddress, "public_key must be an EVM address or a Solana public key")
 	}
-	return s.update(ctx, id, id, "user.connect_wallet", EventUpdated, func(u *User) (map[string]any, error) {
+	return s.update(ctx, id, id, "user.connect_wallet", func(u *User) (changed, error) {
 		detail := map[string]any{"public_key": key, "previous": u.PublicKey}
 		u.PublicKey = key
-		return detail, nil
+		return changed{detail: detail}, nil
 	})
 }
 
-// update changes one user, audited and told: by the event that the change of the
-// status is, if event is empty. What changes nothing is neither.
-func (s *Service) update(ctx context.Context, actor, id, action, event string, change func(*User) (detail map[string]any, err error)) (User, error) {
+// changed is what goes with a change of a user.
+type changed struct {
+	detail  map[string]any // for the audit log
+	endKeys bool           // all that they have
+}
+
+// update changes one user, audited and told. What changes nothing is neither.
+func (s *Service) update(ctx context.Context, actor, id, action string, change func(*User) (changed, error)) (User, error) {
 	now := s.now()
-	u, err := s.store.UpdateUser(ctx, id, func(u *User) (Trail, error) {
+	u, err := s.store.UpdateUser(ctx, id, func(u *User) (UserChange, error) {
 		before := *u
-		detail, err := change(u)
-		if err != nil {
-			return Trail{}, err
-		}
-		if *u == before {
-			return Trail{}, nil
+		c, err := change(u)
+		if err != nil || *u == before {
+			return UserChange{}, err
 		}
 		u.UpdatedAt = now
-		kind := event
-		if kind == "" {
-			kind = statusEvent(before.Status, u.Status)
+		out := UserChange{Trail: Trail{
+			Audit:  []AuditEntry{Audited(now, actor, action, subject(id), c.detail)},
+			Events: []store.Event{newEvent(eventOf(before, *u), *u, before, now)},
+		}}
+		if c.endKeys {
+			out.KeysEndAt = now
 		}
-		return Trail{
-			Audit:  []AuditEntry{Audited(now, actor, action, subject(id), detail)},
-			Events: []store.Event{newEvent(kind, *u, before, now)},
-		}, nil
+		return out, nil
 	})
 	return u, refusal(err, ErrUserUnknown, "update a user")
 }

@@ -24,10 +24,10 @@ type UserStore interface {
 	// [ErrPublicKeyTaken] if another has the public key.
 	AddUser(ctx context.Context, u User, key *APIKey, trail Trail) error
 
-	// UpdateUser lets change alter one user. An error of change is returned as it
-	// is and undoes everything. ID, CreatedAt and LastSeenAt stay. It returns
-	// [ErrPublicKeyTaken] if another has the public key.
-	UpdateUser(ctx context.Context, id string, change func(*User) (Trail, error)) (User, error)
+	// UpdateUser lets change alter one user, and their API keys. An error of change
+	// is returned as it is and undoes everything. ID, CreatedAt and LastSeenAt stay.
+	// It returns [ErrPublicKeyTaken] if another has the public key.
+	UpdateUser(ctx context.Context, id string, change func(*User) (UserChange, error)) (User, error)
 
 	User(ctx context.Context, id string) (User, error)
 	// UserByPublicKey returns the user of a wallet: one indexed read.
@@ -53,8 +53,6 @@ type KeyStore interface {
 	RotateAPIKey(ctx context.Context, userID, id string, by APIKey, trail Trail) (APIKey, error)
 	// RevokeAPIKey revokes a live key of a user.
 	RevokeAPIKey(ctx context.Context, userID, id string, at time.Time, trail Trail) (APIKey, error)
-	// ResetAPIKeys revokes all keys of a user and stores another.
-	ResetAPIKeys(ctx context.Context, k APIKey, trail Trail) error
 	// APIKeys lists the live keys of a user, the oldest first.
 	APIKeys(ctx context.Context, userID string) ([]APIKey, error)
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook/signature"
-	"github.com/v402/v402/store"
 )
 
 // leaseMargin is how much longer a queue is leased than it takes to look the
@@ -141,16 +141,25 @@ func (p *Publisher) deliver(ctx context.Context, b Batch) {
 	now := p.now()
 	outcomes := make([]Outcome, len(results))
 	for i := range results {
-		outcomes[i] = p.outcome(&b.Deliveries[i], results[i], now)
+		outcomes[i] = p.outcome(&b.Deliveries[i], results[i], b.Standing.Paused(), now)
 	}
-	id := uuid.NewString()
+	v, eventID, standing := judge(results, outcomes), uuid.NewString(), b.Standing
 	err = record(ctx, func(ctx context.Context) error {
-		return p.store.FinishDeliveries(ctx, p.options.Owner, b.Queue, outcomes, func(e *Endpoint) []store.Event {
-			return p.reconsider(e, &b, results, outcomes, id, now)
+		return p.store.FinishDeliveries(ctx, p.options.Owner, b.Queue, outcomes, func(e *Endpoint, s *Standing) account.Trail {
+			if e != nil {
+				return p.reconsider(e, &b, v, eventID, now)
+			}
+			defer func() { standing = *s }()
+			return p.weigh(s, b.Queue, v, eventID, now)
 		}, now)
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		p.log.Error("webhook: what was sent could not be recorded and is sent again", "queue", b.Queue, "error", err)
+	case standing.Paused() && !b.Standing.Paused():
+		p.log.Warn("webhook: a recipient is paused", "queue", b.Queue, "failing_since", standing.FailingSince, "next", standing.ProbeAt)
+	case b.Standing.Paused() && !standing.Paused():
+		p.log.Info("webhook: a recipient is told again", "queue", b.Queue)
 	}
 }
 
@@ -208,48 +217,21 @@ func (p *Publisher) admits(ctx context.Context, e *Endpoint) error {
 	return nil
 }
 
-// outcome is what r means for d.
-func (p *Publisher) outcome(d *Delivery, r result, now time.Time) Outcome {
+// outcome is what r means for d. That a paused recipient fails is no reason to
+// give d up.
+func (p *Publisher) outcome(d *Delivery, r result, paused bool, now time.Time) Outcome {
 	o := Outcome{ID: d.ID, Attempt: r.Attempt, Status: DeliveryDelivered}
+	hopeless := r.hopeless || d.Failures >= p.options.Retries
+	if paused {
+		hopeless = r.hopeless && !r.gone
+	}
 	switch {
 	case r.Error == "":
-	case r.hopeless || d.Failures >= p.options.Retries:
+	case hopeless:
 		o.Status = DeliveryDead
 		p.log.Warn("webhook: a delivery was given up", "delivery", d.ID, "queue", d.Queue, "event", d.Event.ID, "attempts", r.N, "error", r.Error)
 	default:
 		o.Status, o.NextAt = DeliveryPending, now.Add(p.pause(d.Failures, r.retryAfter))
 	}
 	return o
-}
-
-// reconsider changes e after a batch: it is disabled if it asked for that, or if
-// it gave nothing but failures for long and a delivery was given up.
-func (p *Publisher) reconsider(e *Endpoint, b *Batch, results []result, outcomes []Outcome, id string, now time.Time) []store.Event {
-	success, dead, gone, made := false, false, false, false
-	for i := range results {
-		made = made || !results[i].unmade
-		success = success || outcomes[i].Status == DeliveryDelivered
-		dead = dead || outcomes[i].Status == DeliveryDead
-		gone = gone || results[i].gone
-	}
-	switch {
-	case !made:
-		return nil // it is not its failure
-	case success:
-		e.FailingSince, e.DeliveredAt = time.Time{}, now
-	case e.FailingSince.IsZero():
-		e.FailingSince = now
-	}
-	if e.Status != EndpointActive || b.Endpoint == nil || e.URL != b.Endpoint.URL {
-		return nil // its owner changed it meanwhile
-	}
-	switch {
-	case gone:
-		e.disable(DisabledGone, now)
-	case dead && !success && now.Sub(e.FailingSince) >= p.options.DisableAfter:
-		e.disable(DisabledFailing, now)
-	default:
-		return nil
-	}
-	return []store.Event{disabledEvent(id, e)}
 }

@@ -59,6 +59,7 @@ type Outcome struct {
 type Batch struct {
 	Queue      string
 	Endpoint   *Endpoint // nil for a direct recipient
+	Standing   Standing  // of a direct recipient
 	Deliveries []Delivery
 }
 

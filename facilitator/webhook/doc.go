@@ -49,13 +49,26 @@
 //     make it active again; until then no events are queued for it, and what was
 //     pending waits.
 //
+// A [Direct] recipient has no owner here who could make it active again. One that
+// has answered 410, or given nothing but failures for Config.DisableAfter, is
+// paused: all deliveries to it wait, and each Config.RetryMax one of them is tried.
+// With the first success the others follow. The log tells, and so do [EventPaused]
+// and [EventResumed].
+//
+// Deliveries are kept for Config.Retention, whatever became of them; then they are
+// deleted, also those that wait. Events leave the outbox when they are published.
+//
 // An owner whom Config.Admits refuses, such as a suspended user, hears of nothing:
-// what happens meanwhile is not queued, and what was due becomes a dead letter.
+// what happens meanwhile is not queued, and what was due becomes a dead letter. The
+// endpoints of a user who was deleted ([account.EventDeleted]) are deleted.
 //
 // A recipient that is slow or dead does not delay the others. Each has a queue of
 // its own, which one process holds at a time; those whose last requests all failed
 // share a part of Config.Concurrency that the others do not need; and a request
 // that takes more than a second gives its place to another.
+//
+// What owners, admins and the Publisher change of an endpoint is in the audit log,
+// as the host of its URL, whose path may be secret.
 //
 // # Secrets
 //

@@ -14,6 +14,8 @@ const AllEvents = "*"
 const (
 	EventTest     = "webhook.test"     // sent on request, to one endpoint
 	EventDisabled = "webhook.disabled" // an endpoint was disabled, not by its owner; the data is a [DisabledEvent]
+	EventPaused   = "webhook.paused"   // a direct recipient is only tried at times; the data is a [RecipientEvent]
+	EventResumed  = "webhook.resumed"  // it is told again
 )
 
 // CatalogEvents are the types of events that a catalog's owners subscribe to:
@@ -45,6 +47,23 @@ func disabledEvent(id string, e *Endpoint) store.Event {
 		panic(err) // strings and times
 	}
 	return store.Event{ID: id, Type: EventDisabled, Subject: e.ID, Data: data, CreatedAt: e.DisabledAt}
+}
+
+// RecipientEvent is the data of webhook.paused and webhook.resumed.
+type RecipientEvent struct {
+	Directory    string    `json:"directory"`
+	Key          string    `json:"key"`
+	FailingSince time.Time `json:"failing_since"`
+	At           time.Time `json:"at"`
+}
+
+func recipientEvent(id, kind, queue string, failingSince, now time.Time) store.Event {
+	d, _ := directOf(queue)
+	data, err := json.Marshal(RecipientEvent{d.Directory, d.Key, failingSince, now})
+	if err != nil {
+		panic(err) // strings and times
+	}
+	return store.Event{ID: id, Type: kind, Subject: queue, Data: data, CreatedAt: now}
 }
 
 // Body is what is sent of an event: {id, type, data, created_at}, the same bytes

@@ -148,12 +148,11 @@ func (a *api) postReplay(w http.ResponseWriter, r *http.Request, u account.User)
 		return err
 	}
 	id := r.PathValue("id")
-	n, err := a.Replay(r.Context(), id, DeliveryFilter{
+	n, err := a.Replay(r.Context(), u.ID, id, DeliveryFilter{
 		Status: in.Status, EventType: in.EventType, From: time.Time(in.StartDate), To: time.Time(in.EndDate),
 	})
 	if err != nil {
 		return err
 	}
-	a.log.Info("webhook: deliveries are replayed", "webhook", id, "deliveries", n, "by", u.ID)
 	return v402api.JSON(w, http.StatusAccepted, replayView{id, n})
 }

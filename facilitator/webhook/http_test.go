@@ -88,7 +88,7 @@ func (a *api) deliver(t *testing.T) {
 			}
 		}
 		return true
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	end()
 }
 
@@ -131,7 +131,7 @@ func TestTheLogShowsWhatCameOfATestAndItIsSentAgain(t *testing.T) {
 		require.Equal(t, delivery, member[string](t, w, "id"))
 		require.Equal(t, "The delivery is under way", member[string](t, a.do(ann, again, ""), "message"))
 		end := a.run()
-		require.Eventually(t, func() bool { return a.deliveries(id)[0].Status == webhook.DeliveryDelivered }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return a.deliveries(id)[0].Status == webhook.DeliveryDelivered }, time.Minute, 5*time.Millisecond)
 		end()
 		got := a.net.requests()
 		require.Equal(t, got[0].body, got[1].body)
@@ -346,7 +346,7 @@ func TestWithoutAnAllowanceNothingHereIsReached(t *testing.T) {
 	require.NoError(t, err)
 	strict := rigOn(t, r.store, overTheWire(0), func(c *webhook.Config) { c.AllowLocalhost = false })
 	defer strict.run()()
-	require.Eventually(t, func() bool { return r.deliveries(e.ID)[0].Attempts == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return r.deliveries(e.ID)[0].Attempts == 1 }, time.Minute, 5*time.Millisecond)
 	all, _ := to.received()
 	require.Zero(t, all)
 	require.Equal(t, "the URL must begin with https://", r.deliveries(e.ID)[0].Log[0].Error)

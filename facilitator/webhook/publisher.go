@@ -74,7 +74,7 @@ type Config struct {
 	Retries       int           // after the first attempt: 5 if zero, none if negative
 	RetryBase     time.Duration // before the first retry, doubled each time: 60 s if zero
 	RetryMax      time.Duration // between attempts at most, also where Retry-After asks for more: 1 h if zero
-	DisableAfter  time.Duration // of nothing but failures: 5 days if zero
+	DisableAfter  time.Duration // of nothing but failures, or a direct recipient is paused: 5 days if zero
 	Retention     time.Duration // of deliveries, whatever became of them: 30 days if zero
 	SecretOverlap time.Duration // how long a secret signs after it was rotated: 24 h if zero
 	Poll          time.Duration // how often the store is looked at: 1 s if zero
@@ -114,6 +114,7 @@ func New(c Config) (*Publisher, error) {
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	p := &Publisher{store: c.Store, options: c, sealer: sealer, client: client, log: c.Logger}
+	p.options.Consumers = append(slices.Clone(c.Consumers), p.forget)
 	const longest = 4 // for each batch that may run, so many may take long
 	p.long = make(chan struct{}, longest*c.Concurrency)
 	for i := range p.wake {

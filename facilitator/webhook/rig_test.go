@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store"
@@ -28,6 +29,7 @@ import (
 type backend interface {
 	webhook.Store
 	facilitator.Journal
+	account.AuditStore
 }
 
 // ann and bob own endpoints.

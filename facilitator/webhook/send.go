@@ -29,6 +29,7 @@ type result struct {
 	Attempt
 	hopeless   bool          // another attempt would end in the same way
 	gone       bool          // the recipient wants no more
+	absent     bool          // there is no such recipient any more
 	unmade     bool          // no request was made, and the recipient could do nothing about that
 	retryAfter time.Duration // as the recipient asks; 0 if it does not
 }
@@ -50,13 +51,13 @@ func (p *Publisher) attempt(ctx context.Context, to target, err error, d *Delive
 	case errors.Is(err, errSilent):
 		r.Error, r.hopeless, r.unmade = errSilent.Error(), true, true
 	case errors.Is(err, ErrGone):
-		r.Error, r.hopeless = "there is no such recipient any more", true
+		r.Error, r.hopeless, r.absent = "there is no such recipient any more", true, true
 	case err != nil:
 		r.Error, r.unmade = "the recipient could not be looked up", true
 	case bodyErr != nil:
-		r.Error, r.hopeless = "the event is no JSON", true
+		r.Error, r.hopeless, r.unmade = "the event is no JSON", true, true
 	case len(body) > signature.MaxBody:
-		r.Error, r.hopeless = fmt.Sprintf("the event has %d bytes, above the limit of %d", len(body), signature.MaxBody), true
+		r.Error, r.hopeless, r.unmade = fmt.Sprintf("the event has %d bytes, above the limit of %d", len(body), signature.MaxBody), true, true
 	case len(to.secrets) == 0:
 		r.Error = "the recipient has no secret to sign with"
 	default:

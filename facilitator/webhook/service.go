@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook/signature"
 	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/store"
@@ -52,7 +54,8 @@ func (p *Publisher) AddEndpoint(ctx context.Context, ownerID string, in Registra
 		return Created{}, err
 	}
 	e.Secrets = []SealedSecret{p.sealSecret(e.ID, secret, now)}
-	if err := p.store.AddWebhook(ctx, e, p.options.MaxEndpoints); err != nil {
+	trail := account.Trail{Audit: audited(now, ownerID, "webhook.create", e.ID, map[string]any{"host": hostOf(e.URL), "events": e.Events})}
+	if err := p.store.AddWebhook(ctx, e, p.options.MaxEndpoints, trail); err != nil {
 		return Created{}, refusal(err, nil, "add an endpoint")
 	}
 	return Created{e, secret}, nil
@@ -130,11 +133,20 @@ type Change struct {
 // with a clean record, and what is pending to it is sent.
 func (p *Publisher) UpdateEndpoint(ctx context.Context, ownerID, id string, in Change) (Endpoint, error) {
 	now := p.now()
-	e, err := p.store.UpdateWebhook(ctx, id, func(e *Endpoint) error {
+	e, err := p.store.UpdateWebhook(ctx, id, func(e *Endpoint) (account.Trail, error) {
 		if e.OwnerID != ownerID {
-			return ErrWebhookUnknown
+			return account.Trail{}, ErrWebhookUnknown
 		}
-		return p.apply(e, in, now)
+		before := *e
+		if err := p.apply(e, in, now); err != nil {
+			return account.Trail{}, err
+		}
+		detail := difference(before, *e)
+		if len(detail) == 0 {
+			return account.Trail{}, nil
+		}
+		e.UpdatedAt = now
+		return account.Trail{Audit: audited(now, ownerID, "webhook.update", id, detail)}, nil
 	})
 	if err == nil {
 		p.queued()
@@ -152,7 +164,6 @@ func (p *Publisher) apply(e *Endpoint, in Change, now time.Time) error {
 	if in.Description != nil {
 		e.Description = *in.Description
 	}
-	e.UpdatedAt = now
 	f := p.check(e)
 	if in.Status != nil {
 		v402api.Enum(&f, "status", *in.Status, EndpointActive, EndpointDisabled)
@@ -166,15 +177,57 @@ func (p *Publisher) apply(e *Endpoint, in Change, now time.Time) error {
 	return f.Err()
 }
 
+// difference is what an owner has changed of an endpoint.
+func difference(before, after Endpoint) map[string]any {
+	detail := map[string]any{}
+	if after.URL != before.URL {
+		detail["host"], detail["previous_host"] = hostOf(after.URL), hostOf(before.URL)
+	}
+	if !slices.Equal(after.Events, before.Events) {
+		detail["events"] = after.Events
+	}
+	if after.Description != before.Description {
+		detail["description"] = after.Description
+	}
+	if after.Status != before.Status {
+		detail["status"] = after.Status
+	}
+	return detail
+}
+
 // DeleteEndpoint deletes an endpoint of an owner and its deliveries.
 func (p *Publisher) DeleteEndpoint(ctx context.Context, ownerID, id string) error {
-	err := p.store.DeleteWebhook(ctx, id, func(e Endpoint) error {
+	return p.deleteEndpoint(ctx, ownerID, ownerID, id)
+}
+
+func (p *Publisher) deleteEndpoint(ctx context.Context, actor, ownerID, id string) error {
+	now := p.now()
+	err := p.store.DeleteWebhook(ctx, id, func(e Endpoint) (account.Trail, error) {
 		if e.OwnerID != ownerID {
-			return ErrWebhookUnknown
+			return account.Trail{}, ErrWebhookUnknown
 		}
-		return nil
+		return account.Trail{Audit: audited(now, actor, "webhook.delete", id, map[string]any{"host": hostOf(e.URL)})}, nil
 	})
 	return refusal(err, ErrWebhookUnknown, "delete an endpoint")
+}
+
+// forget deletes the endpoints of a user who was deleted.
+func (p *Publisher) forget(ctx context.Context, e store.Event) error {
+	var u account.UserEvent
+	if e.Type != account.EventDeleted || json.Unmarshal(e.Data, &u) != nil {
+		return nil
+	}
+	for {
+		l, err := p.Endpoints(ctx, u.UserID, store.PageNumber{Size: store.MaxLimit})
+		if err != nil || len(l.Items) == 0 {
+			return err
+		}
+		for _, e := range l.Items {
+			if err := p.deleteEndpoint(ctx, byPublisher, u.UserID, e.ID); err != nil && !errors.Is(err, ErrWebhookUnknown) {
+				return err
+			}
+		}
+	}
 }
 
 // RotateSecret gives an endpoint another secret: the one given, or one that is
@@ -191,9 +244,9 @@ func (p *Publisher) RotateSecret(ctx context.Context, ownerID, id, secret string
 	}
 	now := p.now()
 	sealed := p.sealSecret(id, secret, now)
-	e, err := p.store.UpdateWebhook(ctx, id, func(e *Endpoint) error {
+	e, err := p.store.UpdateWebhook(ctx, id, func(e *Endpoint) (account.Trail, error) {
 		if e.OwnerID != ownerID {
-			return ErrWebhookUnknown
+			return account.Trail{}, ErrWebhookUnknown
 		}
 		old := e.live(now)
 		old = old[:min(1, len(old))]
@@ -201,7 +254,7 @@ func (p *Publisher) RotateSecret(ctx context.Context, ownerID, id, secret string
 			old[i].ExpiresAt = now.Add(p.options.SecretOverlap)
 		}
 		e.Secrets, e.UpdatedAt = append([]SealedSecret{sealed}, old...), now
-		return nil
+		return account.Trail{Audit: audited(now, ownerID, "webhook.rotate_secret", id, nil)}, nil
 	})
 	if err != nil {
 		return Created{}, refusal(err, ErrWebhookUnknown, "rotate a secret")

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/store"
 )
 
@@ -53,8 +54,8 @@ const maxReplay = 10_000
 
 // Replay sends those deliveries to an endpoint again that f selects and that are
 // not pending, up to 10,000 of them, and returns how many: for admins, whoever
-// owns it. f.Queue is ignored.
-func (p *Publisher) Replay(ctx context.Context, id string, f DeliveryFilter) (int, error) {
+// owns it. f.Queue is ignored. actor is the ID of the admin, for the audit log.
+func (p *Publisher) Replay(ctx context.Context, actor, id string, f DeliveryFilter) (int, error) {
 	e, err := p.store.Webhook(ctx, id)
 	switch {
 	case err != nil:
@@ -63,7 +64,10 @@ func (p *Publisher) Replay(ctx context.Context, id string, f DeliveryFilter) (in
 		return 0, ErrWebhookDisabled
 	}
 	f.Queue = id
-	n, err := p.store.ReplayDeliveries(ctx, f, maxReplay, p.now())
+	now := p.now()
+	n, err := p.store.ReplayDeliveries(ctx, f, maxReplay, now, func(n int) account.Trail {
+		return account.Trail{Audit: audited(now, actor, "webhook.replay", id, map[string]any{"deliveries": n, "status": f.Status})}
+	})
 	if err == nil {
 		p.queued()
 	}

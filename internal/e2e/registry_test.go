@@ -303,11 +303,26 @@ func TestAfterACrashBetweenPaymentAndClosingTheSamePaymentCloses(t *testing.T) {
 func TestAfterACrashBetweenPaymentAndClosingAnotherPaymentDoesNotMove(t *testing.T) {
 	t.Parallel()
 	c, d := openClearing(t)
+	first, second := c.signed(c.chain.Payer, d), c.signed(c.rich[0], d)
 	c.crashes.Store(1)
-	_, err := c.pay(0, d, c.signed(c.chain.Payer, d))
+	_, err := c.pay(0, d, first)
 	require.Error(t, err)
-	got, err := c.pay(1, d, c.signed(c.rich[0], d))
+	got, err := c.pay(1, d, second)
 	require.NoError(t, err)
 	require.Equal(t, 403, got.status, got.body)
+	c.paidOnce(d)
+}
+
+func TestAfterACrashBetweenPaymentAndClosingWhoAsksIsToldThatItIsPaid(t *testing.T) {
+	t.Parallel()
+	c, d := openClearing(t)
+	first := c.signed(c.chain.Payer, d)
+	c.crashes.Store(1)
+	_, err := c.pay(0, d, first)
+	require.Error(t, err)
+	got, err := c.send(c.wallet(c.rich[0], nil).Client(), c.request(1, d, c.a.APIKey))
+	require.NoError(t, err)
+	require.Equal(t, 200, got.status, got.body)
+	require.Equal(t, "Settlement is already paid", got.Message)
 	c.paidOnce(d)
 }

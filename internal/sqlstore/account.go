@@ -14,12 +14,12 @@ import (
 var _ account.Store = (*DB)(nil)
 
 const userColumns = "id, role, status, status_reason, username, email, name, website, verified, public_key, search_text, " +
-	"created_at, updated_at, last_seen_at"
+	"created_at, updated_at, last_seen_at, keys_reset_by"
 
 func userRow(u *account.User) []any {
 	return []any{
 		u.ID, string(u.Role), string(u.Status), u.StatusReason, u.Username, u.Email, u.Name, u.Website, u.Verified, u.PublicKey,
-		account.SearchText(*u), micros(u.CreatedAt), micros(u.UpdatedAt), optional(u.LastSeenAt),
+		account.SearchText(*u), micros(u.CreatedAt), micros(u.UpdatedAt), optional(u.LastSeenAt), u.KeysResetBy,
 	}
 }
 
@@ -30,7 +30,7 @@ func userFields(u *account.User) (fields []any, done func()) {
 	var createdAt, updatedAt, lastSeenAt int64
 	fields = []any{
 		&u.ID, &u.Role, &u.Status, &u.StatusReason, &u.Username, &u.Email, &u.Name, &u.Website, &u.Verified, &u.PublicKey, &search,
-		&createdAt, &updatedAt, &lastSeenAt,
+		&createdAt, &updatedAt, &lastSeenAt, &u.KeysResetBy,
 	}
 	return fields, func() {
 		u.CreatedAt, u.UpdatedAt, u.LastSeenAt = moment(createdAt), moment(updatedAt), optionalMoment(lastSeenAt)
@@ -73,7 +73,7 @@ func (s *DB) AddUser(ctx context.Context, u account.User, key *account.APIKey, t
 }
 
 // UpdateUser implements [account.UserStore].
-func (s *DB) UpdateUser(ctx context.Context, id string, change func(*account.User) (account.Trail, error)) (account.User, error) {
+func (s *DB) UpdateUser(ctx context.Context, id string, change func(*account.User) (account.UserChange, error)) (account.User, error) {
 	var u account.User
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
 		old, err := single(ctx, tx, users, "id = $1"+s.lock, id)
@@ -81,7 +81,7 @@ func (s *DB) UpdateUser(ctx context.Context, id string, change func(*account.Use
 			return err
 		}
 		u = old
-		trail, err := change(&u)
+		c, err := change(&u)
 		if err != nil {
 			return err
 		}
@@ -95,10 +95,13 @@ func (s *DB) UpdateUser(ctx context.Context, id string, change func(*account.Use
 		if err := update(ctx, tx, "v402_users", strings.TrimPrefix(userColumns, "id, "), append(row[1:], id)...); err != nil {
 			return takenMeanwhile(err)
 		}
+		if err := changeKeys(ctx, tx, id, c); err != nil {
+			return err
+		}
 		if u, err = single(ctx, tx, users, "id = $1", id); err != nil {
 			return err
 		}
-		return s.recordTrail(ctx, tx, trail)
+		return s.recordTrail(ctx, tx, c.Trail)
 	})
 	if err != nil {
 		return account.User{}, s.errorf("update user %s: %w", id, err)

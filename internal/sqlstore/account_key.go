@@ -49,7 +49,7 @@ func scanKeyOwner(rows *sql.Rows) (o keyOwner, err error) {
 }
 
 const keyOwnerQuery = `SELECT u.id, u.role, u.status, u.status_reason, u.username, u.email, u.name, u.website, u.verified, u.public_key, '',
-	u.created_at, u.updated_at, u.last_seen_at, k.id, k.user_id, k.name, k.prefix, k.hash, k.created_at, k.last_used_at, k.revoked_at
+	u.created_at, u.updated_at, u.last_seen_at, u.keys_reset_by, k.id, k.user_id, k.name, k.prefix, k.hash, k.created_at, k.last_used_at, k.revoked_at
 	FROM v402_api_keys k JOIN v402_users u ON u.id = k.user_id WHERE k.hash = $1 AND k.revoked_at = 0`
 
 // UserByAPIKey implements [account.KeyStore].
@@ -157,25 +157,19 @@ func (s *DB) revoke(ctx context.Context, tx querier, userID, id string, at time.
 	return k, found(err)
 }
 
-// ResetAPIKeys implements [account.KeyStore].
-func (s *DB) ResetAPIKeys(ctx context.Context, k account.APIKey, trail account.Trail) error {
-	err := s.change(ctx, func(ctx context.Context, tx querier) error {
-		if err := s.lockUser(ctx, tx, k.UserID); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "UPDATE v402_api_keys SET revoked_at = $1 WHERE user_id = $2 AND revoked_at = 0", micros(k.CreatedAt), k.UserID)
+// changeKeys does with the keys of a user what c says. Whoever changes keys waits
+// for the user, whose row is held.
+func changeKeys(ctx context.Context, tx querier, userID string, c account.UserChange) error {
+	if !c.KeysEndAt.IsZero() {
+		_, err := tx.ExecContext(ctx, "UPDATE v402_api_keys SET revoked_at = $1 WHERE user_id = $2 AND revoked_at = 0", micros(c.KeysEndAt), userID)
 		if err != nil {
 			return err
 		}
-		if err := insertKey(ctx, tx, k); err != nil {
-			return err
-		}
-		return s.recordTrail(ctx, tx, trail)
-	})
-	if err != nil {
-		return s.errorf("reset the API keys of user %s: %w", k.UserID, err)
 	}
-	return nil
+	if c.NewKey == nil {
+		return nil
+	}
+	return insertKey(ctx, tx, *c.NewKey)
 }
 
 // APIKeys implements [account.KeyStore].

@@ -115,6 +115,7 @@ func (s *DB) Issuer(ctx context.Context, id string) (marketplace.Issuer, error) 
 func (s *DB) Issuers(ctx context.Context, of marketplace.IssuerFilter, p store.Page) (marketplace.List[marketplace.Issuer], error) {
 	var f filter
 	f.text("status = ?", string(of.Status))
+	f.text("owner_id = ?", of.OwnerID)
 	list, err := listed(ctx, s.read, issuers, f, p, func(i *marketplace.Issuer) string { return i.ID })
 	if err != nil {
 		return list, s.errorf("list issuers: %w", err)

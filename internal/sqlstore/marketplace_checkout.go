@@ -27,20 +27,20 @@ func (s *DB) AddChallenge(ctx context.Context, c marketplace.Challenge) error {
 }
 
 var quotes = selection[marketplace.CheckoutQuote]{
-	columns: "data, state, payment_key, payment, tx_hash, entitlement_id, created_at, expires_at, consumed_at",
+	columns: "data, state, payment_key, payment, payment_until, tx_hash, entitlement_id, created_at, expires_at, consumed_at",
 	counted: "v402_marketplace_quotes", id: "id",
 	scan: func(rows *sql.Rows) (q marketplace.CheckoutQuote, err error) {
 		var data string
 		var state marketplace.QuoteState
 		var payment sql.NullString
 		var key, hash, entitlement string
-		var created, expires, consumed int64
-		if err = rows.Scan(&data, &state, &key, &payment, &hash, &entitlement, &created, &expires, &consumed); err != nil {
+		var until, created, expires, consumed int64
+		if err = rows.Scan(&data, &state, &key, &payment, &until, &hash, &entitlement, &created, &expires, &consumed); err != nil {
 			return q, err
 		}
 		err = json.Unmarshal([]byte(data), &q)
 		q.State, q.PaymentKey, q.Payment, q.TxHash, q.EntitlementID = state, key, rawJSON(payment), hash, entitlement
-		q.CreatedAt, q.ExpiresAt, q.ConsumedAt = moment(created), moment(expires), optionalMoment(consumed)
+		q.PaymentUntil, q.CreatedAt, q.ExpiresAt, q.ConsumedAt = optionalMoment(until), moment(created), moment(expires), optionalMoment(consumed)
 		return q, err
 	},
 }
@@ -48,17 +48,17 @@ var quotes = selection[marketplace.CheckoutQuote]{
 const quoteColumns = "wallet, payer_wallet, offer_id, issuer_id, renews, created_at, expires_at, data, " + quoteChanges + ", id"
 
 // quoteChanges are the columns that change.
-const quoteChanges = "state, payment_key, payment, tx_hash, entitlement_id, consumed_at"
+const quoteChanges = "state, payment_key, payment, payment_until, tx_hash, entitlement_id, consumed_at"
 
 // changesOf are the values of quoteChanges, and the ID.
 func changesOf(q *marketplace.CheckoutQuote) []any {
-	return []any{string(q.State), q.PaymentKey, nullable(q.Payment), q.TxHash, q.EntitlementID, optional(q.ConsumedAt), q.ID}
+	return []any{string(q.State), q.PaymentKey, nullable(q.Payment), optional(q.PaymentUntil), q.TxHash, q.EntitlementID, optional(q.ConsumedAt), q.ID}
 }
 
 // AddCheckoutQuote implements [marketplace.CheckoutStore].
 func (s *DB) AddCheckoutQuote(ctx context.Context, q marketplace.CheckoutQuote, nonce string, trail marketplace.Trail) error {
 	kept := q
-	kept.PaymentKey, kept.Payment, kept.ConsumedAt = "", nil, time.Time{}
+	kept.PaymentKey, kept.Payment, kept.PaymentUntil, kept.ConsumedAt = "", nil, time.Time{}, time.Time{}
 	data, err := json.Marshal(kept)
 	if err != nil {
 		return s.errorf("quote %s: %w", q.ID, err)
@@ -187,6 +187,23 @@ func (s *DB) ExpireCheckoutQuotes(ctx context.Context, now time.Time, limit int,
 		return nil, s.errorf("expire quotes: %w", err)
 	}
 	return expired, nil
+}
+
+// DropCheckoutQuotes implements [marketplace.CheckoutStore].
+func (s *DB) DropCheckoutQuotes(ctx context.Context, before time.Time, limit int) (int, error) {
+	var n int64
+	err := s.change(ctx, func(ctx context.Context, tx querier) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM v402_marketplace_quotes WHERE id IN (SELECT id FROM v402_marketplace_quotes
+			WHERE state IN ('expired', 'void') AND payment_key = '' AND expires_at < $1 ORDER BY expires_at LIMIT $2`+s.skipLocked+")", micros(before), limit)
+		if err == nil {
+			n, err = result.RowsAffected()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, s.errorf("drop quotes: %w", err)
+	}
+	return int(n), nil
 }
 
 // CheckOut implements [marketplace.CheckoutStore]. It holds the rows of the quote,

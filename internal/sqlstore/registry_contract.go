@@ -173,6 +173,16 @@ func (s *DB) UpdateContract(ctx context.Context, key string, change func(*regist
 	return c, nil
 }
 
+// holdActive returns the IDs of the active contracts that have one of the values in
+// a column, and keeps them from being revoked until the end of the transaction.
+func (s *DB) holdActive(ctx context.Context, tx querier, by string, values ...any) ([]int64, error) {
+	query := "SELECT id FROM v402_registry_contracts WHERE status = 'active' AND " + by + " IN " + list(1, len(values)) + " ORDER BY id"
+	if s.lock != "" {
+		query += " FOR SHARE"
+	}
+	return all(ctx, tx, column[int64], query, values...)
+}
+
 // ContractUsers implements [registry.ContractStore].
 func (s *DB) ContractUsers(ctx context.Context, key string) ([]int64, error) {
 	users, err := all(ctx, s.read, column[int64], `SELECT t.seller_id AS platform FROM v402_registry_contracts c

@@ -26,10 +26,17 @@ var mirrorRows = selection[registry.Mirror]{
 }
 
 // PutMirror implements [registry.MirrorStore].
-func (s *DB) PutMirror(ctx context.Context, m registry.Mirror, at time.Time, trail func(registry.Mirror, bool) registry.Trail) (registry.Mirror, bool, error) {
+func (s *DB) PutMirror(ctx context.Context, m registry.Mirror, contractKey string, at time.Time, trail func(registry.Mirror, bool) registry.Trail) (registry.Mirror, bool, error) {
 	var stored registry.Mirror
 	var created bool
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
+		active, err := s.holdActive(ctx, tx, "hash_key", contractKey)
+		if err != nil {
+			return err
+		}
+		if len(active) == 0 {
+			return &registry.ContractInactiveError{}
+		}
 		id, err := updateMirror(ctx, tx, m, at)
 		if created = errors.Is(err, sql.ErrNoRows); created {
 			id, err = insertMirror(ctx, tx, m, at)

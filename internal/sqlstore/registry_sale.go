@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/v402/v402/registry"
@@ -16,6 +17,9 @@ func (s *DB) AddSales(ctx context.Context, sales []registry.NewSale, check func(
 	}
 	reports := make([]registry.Reported, len(sales))
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
+		if err := s.holdSold(ctx, tx, sales); err != nil {
+			return err
+		}
 		var created []registry.Reported
 		firstSale, err := newIDs(ctx, tx, "sale", len(sales))
 		if err != nil {
@@ -60,6 +64,29 @@ func (s *DB) AddSales(ctx context.Context, sales []registry.NewSale, check func(
 		return nil, s.errorf("add sales: %w", err)
 	}
 	return reports, nil
+}
+
+// holdSold keeps the contracts of sales from being revoked meanwhile, where rows are
+// locked: a sale is there before a revocation is answered, or never.
+func (s *DB) holdSold(ctx context.Context, tx querier, sales []registry.NewSale) error {
+	if s.lock == "" {
+		return nil
+	}
+	ids := make([]int64, len(sales))
+	for i := range sales {
+		ids[i] = sales[i].Sale.ContractID
+	}
+	slices.Sort(ids)
+	for run := range pieces(slices.Compact(ids), bulk) {
+		args := make([]any, len(run))
+		for i, id := range run {
+			args[i] = id
+		}
+		if _, err := s.holdActive(ctx, tx, "id", args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readReports reads what is stored of reports.

@@ -86,11 +86,16 @@ func (s *DB) saveDocuments(ctx context.Context, tx querier, was, documents []reg
 	for i := range documents {
 		documents[i] = fixed(was[i], documents[i])
 		d := &documents[i]
+		if d.PaymentKey != was[i].PaymentKey {
+			if err := freePayment(ctx, tx, d); err != nil {
+				return err
+			}
+		}
 		if err := update(ctx, tx, "v402_registry_settlements",
 			"status, reference, reason, payment_key, payment, payment_until, paid_at, confirmed_at, disputed_at, cancelled_at, updated_at",
 			string(d.Status), d.Reference, d.Reason, d.PaymentKey, nullable(d.Payment),
 			optional(d.PaymentUntil), optional(d.PaidAt), optional(d.ConfirmedAt), optional(d.DisputedAt), optional(d.CancelledAt), optional(d.UpdatedAt), d.ID); err != nil {
-			return err
+			return takenMeanwhile(err)
 		}
 	}
 	for i := range documents {
@@ -101,6 +106,16 @@ func (s *DB) saveDocuments(ctx context.Context, tx querier, was, documents []reg
 		}
 	}
 	return s.record(ctx, tx, trail)
+}
+
+// freePayment refuses a payment that pays another document.
+func freePayment(ctx context.Context, tx querier, d *registry.Settlement) error {
+	others, err := all(ctx, tx, column[int64], `SELECT id FROM v402_registry_settlements
+		WHERE payment_key = $1 AND payment_key <> '' AND id <> $2`, d.PaymentKey, d.ID)
+	if err == nil && len(others) > 0 {
+		err = fmt.Errorf("%w: the payment is that of settlement %d", store.ErrConflict, others[0])
+	}
+	return err
 }
 
 // fixed is the changed document with all that never changes as it was, and its

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/store"
 )
@@ -49,7 +50,7 @@ var endpoints = selection[webhook.Endpoint]{
 
 // AddWebhook implements [webhook.EndpointStore]. Each endpoint of an owner has a
 // slot: two that are added at once cannot take the last one both.
-func (s *DB) AddWebhook(ctx context.Context, e webhook.Endpoint, most int) error {
+func (s *DB) AddWebhook(ctx context.Context, e webhook.Endpoint, most int, trail account.Trail) error {
 	args, err := webhookRow(&e)
 	if err != nil {
 		return s.errorf("add a webhook: %w", err)
@@ -74,7 +75,7 @@ func (s *DB) AddWebhook(ctx context.Context, e webhook.Endpoint, most int) error
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return firstError(err, errAgain) // somebody took the slot meanwhile
 		}
-		return nil
+		return s.recordTrail(ctx, tx, trail)
 	})
 	if err != nil {
 		return s.errorf("add a webhook: %w", err)
@@ -83,13 +84,14 @@ func (s *DB) AddWebhook(ctx context.Context, e webhook.Endpoint, most int) error
 }
 
 // UpdateWebhook implements [webhook.EndpointStore].
-func (s *DB) UpdateWebhook(ctx context.Context, id string, change func(*webhook.Endpoint) error) (webhook.Endpoint, error) {
+func (s *DB) UpdateWebhook(ctx context.Context, id string, change func(*webhook.Endpoint) (account.Trail, error)) (webhook.Endpoint, error) {
 	var e webhook.Endpoint
 	err := s.change(ctx, func(ctx context.Context, tx querier) (err error) {
 		if e, err = s.lockWebhook(ctx, tx, id); err != nil {
 			return err
 		}
-		if err = change(&e); err != nil {
+		trail, err := change(&e)
+		if err != nil {
 			return err
 		}
 		if err = saveWebhook(ctx, tx, id, &e); err != nil {
@@ -101,8 +103,10 @@ func (s *DB) UpdateWebhook(ctx context.Context, id string, change func(*webhook.
 		if err = rearm(ctx, tx, id); err != nil {
 			return err
 		}
-		e, err = single(ctx, tx, endpoints, "id = $1", id)
-		return err
+		if e, err = single(ctx, tx, endpoints, "id = $1", id); err != nil {
+			return err
+		}
+		return s.recordTrail(ctx, tx, trail)
 	})
 	if err != nil {
 		return webhook.Endpoint{}, s.errorf("update webhook %s: %w", id, err)
@@ -130,23 +134,26 @@ func saveWebhook(ctx context.Context, tx querier, id string, e *webhook.Endpoint
 const never = math.MaxInt64
 
 // rearm sets when something is due in a queue: at no time, if it is of an
-// endpoint that is not active. The queue is held before, by lockQueue or by a
-// change of its row: what others queue at the same time would not be seen.
+// endpoint that is not active, and not before a paused recipient is tried again.
+// The queue is held before, by lockQueue or by a change of its row: what others
+// queue at the same time would not be seen.
 func rearm(ctx context.Context, tx querier, queue string) error {
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(`UPDATE v402_webhook_queues SET next_at = COALESCE((SELECT MIN(next_at) FROM v402_webhook_deliveries
-		WHERE queue = $1 AND status = 'pending' AND NOT EXISTS (SELECT 1 FROM v402_webhooks WHERE id = $1 AND status <> 'active')), %d)
-		WHERE id = $1`, int64(never)), queue)
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`UPDATE v402_webhook_queues SET next_at = COALESCE((
+		SELECT CASE WHEN MIN(d.next_at) < v402_webhook_queues.probe_at THEN v402_webhook_queues.probe_at ELSE MIN(d.next_at) END
+		FROM v402_webhook_deliveries d WHERE d.queue = $1 AND d.status = 'pending'
+		AND NOT EXISTS (SELECT 1 FROM v402_webhooks WHERE id = $1 AND status <> 'active')), %d) WHERE id = $1`, int64(never)), queue)
 	return err
 }
 
 // DeleteWebhook implements [webhook.EndpointStore].
-func (s *DB) DeleteWebhook(ctx context.Context, id string, check func(webhook.Endpoint) error) error {
+func (s *DB) DeleteWebhook(ctx context.Context, id string, check func(webhook.Endpoint) (account.Trail, error)) error {
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
 		e, err := s.lockWebhook(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if err := check(e); err != nil {
+		trail, err := check(e)
+		if err != nil {
 			return err
 		}
 		for _, query := range []string{
@@ -158,7 +165,7 @@ func (s *DB) DeleteWebhook(ctx context.Context, id string, check func(webhook.En
 				return err
 			}
 		}
-		return nil
+		return s.recordTrail(ctx, tx, trail)
 	})
 	if err != nil {
 		return s.errorf("delete webhook %s: %w", id, err)

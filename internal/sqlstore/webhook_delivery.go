@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/store"
 )
@@ -25,21 +26,22 @@ func (s *DB) LeaseDeliveries(ctx context.Context, holder string, now, until time
 	var batches []webhook.Batch
 	err = s.change(ctx, func(ctx context.Context, tx querier) error {
 		batches = nil
-		queues, err := all(ctx, tx, column[string], `WITH free AS MATERIALIZED (
+		queues, err := all(ctx, tx, scanQueue, `WITH free AS MATERIALIZED (
 				SELECT id FROM v402_webhook_queues WHERE failing = $1 AND next_at <= $2 AND leased_until <= $2 ORDER BY next_at LIMIT $3`+s.skipLocked+`)
-			UPDATE v402_webhook_queues SET owner = $4, leased_until = $5 WHERE id IN (SELECT id FROM free) AND leased_until <= $2 RETURNING id`,
+			UPDATE v402_webhook_queues SET owner = $4, leased_until = $5 WHERE id IN (SELECT id FROM free) AND leased_until <= $2
+			RETURNING id, failing_since, probe_at`,
 			flag(failing), micros(now), limit, holder, micros(until))
 		if err != nil {
 			return err
 		}
-		for _, queue := range queues {
-			b, err := dueOf(ctx, tx, queue, now, each)
+		for _, b := range queues {
+			err := fill(ctx, tx, &b, now, each)
 			if err == nil && len(b.Deliveries) > 0 {
 				batches = append(batches, b)
 				continue
 			}
 			if err == nil { // what was published again was there already
-				err = endLease(ctx, tx, holder, queue)
+				err = endLease(ctx, tx, holder, b.Queue)
 			}
 			if err != nil {
 				return err
@@ -73,29 +75,37 @@ func flag(b bool) int64 {
 	return 0
 }
 
-func dueOf(ctx context.Context, tx querier, queue string, now time.Time, each int) (webhook.Batch, error) {
-	b := webhook.Batch{Queue: queue}
-	e, err := one(ctx, tx, endpoints.scan, "SELECT "+webhookColumns+" FROM v402_webhooks WHERE id = $1", queue)
+// scanQueue scans a queue without what is due.
+func scanQueue(rows *sql.Rows) (b webhook.Batch, err error) {
+	var failing, probe int64
+	err = rows.Scan(&b.Queue, &failing, &probe)
+	b.Standing = webhook.Standing{FailingSince: optionalMoment(failing), ProbeAt: optionalMoment(probe)}
+	return b, err
+}
+
+// fill adds to a queue its endpoint and what is due.
+func fill(ctx context.Context, tx querier, b *webhook.Batch, now time.Time, each int) error {
+	e, err := one(ctx, tx, endpoints.scan, "SELECT "+webhookColumns+" FROM v402_webhooks WHERE id = $1", b.Queue)
 	switch {
 	case err == nil:
 		b.Endpoint = &e
 	case !errors.Is(err, sql.ErrNoRows):
-		return b, err
+		return err
+	}
+	if b.Standing.Paused() {
+		each = 1
 	}
 	b.Deliveries, err = all(ctx, tx, scanDelivery, "SELECT "+deliveryColumns+" FROM "+deliveries.counted+deliveries.joined+
-		" WHERE d.queue = $1 AND d.status = 'pending' AND d.next_at <= $2 ORDER BY d.next_at, d.id LIMIT $3", queue, micros(now), each)
-	return b, err
+		" WHERE d.queue = $1 AND d.status = 'pending' AND d.next_at <= $2 ORDER BY d.next_at, d.id LIMIT $3", b.Queue, micros(now), each)
+	return err
 }
 
 // FinishDeliveries implements [webhook.DeliveryStore].
 func (s *DB) FinishDeliveries(ctx context.Context, holder, queue string, outcomes []webhook.Outcome,
-	change func(*webhook.Endpoint) []store.Event, now time.Time) error {
+	change func(*webhook.Endpoint, *webhook.Standing) account.Trail, now time.Time) error {
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
-		events, err := s.alterEndpoint(ctx, tx, queue, change)
+		trail, err := s.alterRecipient(ctx, tx, queue, change)
 		if err != nil {
-			return err
-		}
-		if err := s.lockQueue(ctx, tx, queue); err != nil {
 			return err
 		}
 		if err := recordOutcomes(ctx, tx, outcomes, now); err != nil {
@@ -109,7 +119,7 @@ func (s *DB) FinishDeliveries(ctx context.Context, holder, queue string, outcome
 		if err := endLease(ctx, tx, holder, queue); err != nil {
 			return err
 		}
-		return s.saveEvents(ctx, tx, events)
+		return s.recordTrail(ctx, tx, trail)
 	})
 	if err != nil {
 		return s.errorf("finish deliveries to %s: %w", queue, err)
@@ -135,17 +145,31 @@ func endLease(ctx context.Context, tx querier, holder, queue string) error {
 	return rearm(ctx, tx, queue)
 }
 
-// alterEndpoint lets change alter the endpoint of a queue, if it has one still.
-func (s *DB) alterEndpoint(ctx context.Context, tx querier, queue string, change func(*webhook.Endpoint) []store.Event) ([]store.Event, error) {
+// alterRecipient lets change alter the endpoint of a queue, or else its standing,
+// and holds the queue.
+func (s *DB) alterRecipient(ctx context.Context, tx querier, queue string, change func(*webhook.Endpoint, *webhook.Standing) account.Trail) (account.Trail, error) {
 	e, err := s.lockWebhook(ctx, tx, queue)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, err
+	if err == nil {
+		trail := change(&e, nil)
+		if err := saveWebhook(ctx, tx, queue, &e); err != nil {
+			return trail, err
+		}
+		return trail, s.lockQueue(ctx, tx, queue)
 	}
-	events := change(&e)
-	return events, saveWebhook(ctx, tx, queue, &e)
+	if !errors.Is(err, store.ErrNotFound) {
+		return account.Trail{}, err
+	}
+	b, err := one(ctx, tx, scanQueue, "SELECT id, failing_since, probe_at FROM v402_webhook_queues WHERE id = $1"+s.lock, queue)
+	if errors.Is(err, sql.ErrNoRows) {
+		return account.Trail{}, nil
+	}
+	if err != nil {
+		return account.Trail{}, err
+	}
+	trail := change(nil, &b.Standing)
+	_, err = tx.ExecContext(ctx, "UPDATE v402_webhook_queues SET failing_since = $1, probe_at = $2 WHERE id = $3",
+		optional(b.Standing.FailingSince), optional(b.Standing.ProbeAt), queue)
+	return trail, err
 }
 
 // allFailed says whether none of outcomes was a success.
@@ -230,7 +254,7 @@ func requeue(ctx context.Context, tx querier, queue string, ids []string, now ti
 }
 
 // ReplayDeliveries implements [webhook.DeliveryStore].
-func (s *DB) ReplayDeliveries(ctx context.Context, of webhook.DeliveryFilter, limit int, now time.Time) (int, error) {
+func (s *DB) ReplayDeliveries(ctx context.Context, of webhook.DeliveryFilter, limit int, now time.Time, record func(int) account.Trail) (int, error) {
 	n := 0
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
 		if err := s.lockQueue(ctx, tx, of.Queue); err != nil {
@@ -243,8 +267,13 @@ func (s *DB) ReplayDeliveries(ctx context.Context, of webhook.DeliveryFilter, li
 		if err != nil {
 			return err
 		}
-		n = len(ids)
-		return requeue(ctx, tx, of.Queue, ids, now)
+		if n = len(ids); n == 0 {
+			return nil
+		}
+		if err := requeue(ctx, tx, of.Queue, ids, now); err != nil {
+			return err
+		}
+		return s.recordTrail(ctx, tx, record(n))
 	})
 	if err != nil {
 		return 0, s.errorf("replay deliveries to %s: %w", of.Queue, err)
@@ -302,12 +331,25 @@ func (s *DB) PruneDeliveries(ctx context.Context, before time.Time, limit int) (
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM v402_webhook_events WHERE id IN (SELECT e.id FROM v402_webhook_events e WHERE e.queued_at < $1
-			AND NOT EXISTS (SELECT 1 FROM v402_webhook_deliveries d WHERE d.event_id = e.id) ORDER BY e.queued_at LIMIT $2)`, micros(before), limit)
-		return err
+		return pruneEmpty(ctx, tx, before, limit)
 	})
 	if err != nil {
 		return 0, s.errorf("prune deliveries: %w", err)
 	}
 	return n, nil
+}
+
+// pruneEmpty deletes events and direct recipients without deliveries. What is
+// queued at the same time changes their rows, which are looked at once more when
+// they are free; the queues of endpoints stay until those are deleted.
+func pruneEmpty(ctx context.Context, tx querier, before time.Time, limit int) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM v402_webhook_events WHERE queued_at < $1 AND id IN (SELECT e.id FROM v402_webhook_events e WHERE e.queued_at < $1
+		AND NOT EXISTS (SELECT 1 FROM v402_webhook_deliveries d WHERE d.event_id = e.id) ORDER BY e.queued_at LIMIT $2)`, micros(before), limit)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM v402_webhook_queues WHERE next_at = $1 AND leased_until < $2 AND id IN (SELECT q.id FROM v402_webhook_queues q
+		WHERE q.next_at = $1 AND q.leased_until < $2 AND NOT EXISTS (SELECT 1 FROM v402_webhook_deliveries d WHERE d.queue = q.id)
+		AND NOT EXISTS (SELECT 1 FROM v402_webhooks w WHERE w.id = q.id) LIMIT $3)`, int64(never), micros(before), limit)
+	return err
 }

@@ -126,8 +126,8 @@ func (s *DB) enqueue(ctx context.Context, tx querier, deliveries []webhook.Deliv
 	}
 	for _, queue := range slices.Sorted(maps.Keys(queues)) { // in one order, for all who do this at once
 		_, err := tx.ExecContext(ctx, `INSERT INTO v402_webhook_queues (id, failing, next_at, owner, leased_until) VALUES ($1, 0, $2, '', 0)
-			ON CONFLICT (id) DO UPDATE SET next_at = CASE WHEN v402_webhook_queues.next_at > excluded.next_at THEN excluded.next_at
-			ELSE v402_webhook_queues.next_at END`, queue, at)
+			ON CONFLICT (id) DO UPDATE SET next_at = CASE WHEN v402_webhook_queues.probe_at > 0 THEN v402_webhook_queues.probe_at
+			WHEN v402_webhook_queues.next_at > excluded.next_at THEN excluded.next_at ELSE v402_webhook_queues.next_at END`, queue, at)
 		if err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func (s *Store) AddUser(ctx context.Context, u account.User, key *account.APIKey
 }
 
 // UpdateUser implements [account.UserStore].
-func (s *Store) UpdateUser(ctx context.Context, id string, change func(*account.User) (account.Trail, error)) (account.User, error) {
+func (s *Store) UpdateUser(ctx context.Context, id string, change func(*account.User) (account.UserChange, error)) (account.User, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return account.User{}, err
@@ -88,7 +88,7 @@ func (s *Store) UpdateUser(ctx context.Context, id string, change func(*account.
 		return account.User{}, missing("user", id)
 	}
 	changed := *u
-	trail, err := change(&changed)
+	c, err := change(&changed)
 	if err != nil {
 		return account.User{}, err
 	}
@@ -102,7 +102,15 @@ func (s *Store) UpdateUser(ctx context.Context, id string, change func(*account.
 	if u.PublicKey != "" {
 		d.wallets[u.PublicKey] = u
 	}
-	s.recordTrail(trail)
+	if !c.KeysEndAt.IsZero() {
+		for _, k := range d.live(id) {
+			d.revoke(k, c.KeysEndAt)
+		}
+	}
+	if c.NewKey != nil {
+		d.addKey(*c.NewKey)
+	}
+	s.recordTrail(c.Trail)
 	return changed, nil
 }
 

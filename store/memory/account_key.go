@@ -124,24 +124,6 @@ func (s *Store) RevokeAPIKey(ctx context.Context, userID, id string, at time.Tim
 	return *k, nil
 }
 
-// ResetAPIKeys implements [account.KeyStore].
-func (s *Store) ResetAPIKeys(ctx context.Context, k account.APIKey, trail account.Trail) error {
-	leave, err := s.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if s.accounts.users[k.UserID] == nil {
-		return missing("user", k.UserID)
-	}
-	for _, old := range s.accounts.live(k.UserID) {
-		s.accounts.revoke(old, k.CreatedAt)
-	}
-	s.accounts.addKey(k)
-	s.recordTrail(trail)
-	return nil
-}
-
 // APIKeys implements [account.KeyStore].
 func (s *Store) APIKeys(ctx context.Context, userID string) ([]account.APIKey, error) {
 	leave, err := s.enter(ctx)

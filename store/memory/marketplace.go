@@ -137,7 +137,9 @@ func (s *Store) Issuers(ctx context.Context, f marketplace.IssuerFilter, page st
 		return marketplace.List[marketplace.Issuer]{}, err
 	}
 	defer leave()
-	return listed(s.market.issuers, page, func(i *marketplace.Issuer) bool { return fits(f.Status, i.Status) }, showIssuer), nil
+	return listed(s.market.issuers, page, func(i *marketplace.Issuer) bool {
+		return fits(f.Status, i.Status) && fits(f.OwnerID, i.OwnerID)
+	}, showIssuer), nil
 }
 
 func showOffer(o *marketplace.Offer) marketplace.Offer {

@@ -49,7 +49,8 @@ func (s *Store) AddCheckoutQuote(ctx context.Context, q marketplace.CheckoutQuot
 		delete(s.market.challenges, nonce)
 	}
 	q = showQuote(&q)
-	q.CreatedAt, q.ExpiresAt, q.ConsumedAt = stored(q.CreatedAt), stored(q.ExpiresAt), optionalStored(q.ConsumedAt)
+	q.CreatedAt, q.ExpiresAt = stored(q.CreatedAt), stored(q.ExpiresAt)
+	q.ConsumedAt, q.PaymentUntil = optionalStored(q.ConsumedAt), optionalStored(q.PaymentUntil)
 	s.market.quotes[q.ID] = &q
 	s.recordMarket(trail)
 	return nil
@@ -130,7 +131,7 @@ func (s *Store) putQuote(old, q *marketplace.CheckoutQuote) {
 			s.market.payments[q.PaymentKey] = old.ID
 		}
 	}
-	old.State, old.PaymentKey, old.Payment = q.State, q.PaymentKey, bytes.Clone(q.Payment)
+	old.State, old.PaymentKey, old.Payment, old.PaymentUntil = q.State, q.PaymentKey, bytes.Clone(q.Payment), optionalStored(q.PaymentUntil)
 	old.ConsumedAt, old.TxHash, old.EntitlementID = optionalStored(q.ConsumedAt), q.TxHash, q.EntitlementID
 }
 
@@ -153,6 +154,27 @@ func (s *Store) ExpireCheckoutQuotes(ctx context.Context, now time.Time, limit i
 		}
 	}
 	return out, nil
+}
+
+// DropCheckoutQuotes implements [marketplace.CheckoutStore].
+func (s *Store) DropCheckoutQuotes(ctx context.Context, before time.Time, limit int) (int, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	n := 0
+	for id, q := range s.market.quotes {
+		if n == limit {
+			break
+		}
+		ended := q.State == marketplace.QuoteExpired || q.State == marketplace.QuoteVoid
+		if ended && q.PaymentKey == "" && q.ExpiresAt.Before(before) {
+			delete(s.market.quotes, id)
+			n++
+		}
+	}
+	return n, nil
 }
 
 // CheckOut implements [marketplace.CheckoutStore].

@@ -2,18 +2,22 @@ package memory
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/v402/v402/registry"
 )
 
 // PutMirror implements [registry.MirrorStore].
-func (s *Store) PutMirror(ctx context.Context, m registry.Mirror, when time.Time, trail func(registry.Mirror, bool) registry.Trail) (registry.Mirror, bool, error) {
+func (s *Store) PutMirror(ctx context.Context, m registry.Mirror, contractKey string, when time.Time, trail func(registry.Mirror, bool) registry.Trail) (registry.Mirror, bool, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return registry.Mirror{}, false, err
 	}
 	defer leave()
+	if c := s.registry.byKey[contractKey]; c == nil || c.Status != registry.ContractActive {
+		return registry.Mirror{}, false, fmt.Errorf("memory: store a mirror: %w", &registry.ContractInactiveError{})
+	}
 	when = stored(when)
 	old := s.mirrorOf(m.PlatformID, m.Key)
 	created := old == nil

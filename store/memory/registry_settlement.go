@@ -225,6 +225,9 @@ func (s *Store) putSettlements(run registry.Run, changed []registry.Settlement, 
 	if run.Mode == registry.Multilateral && partlyCancelled(s.documents(run.ID), changed) {
 		return fmt.Errorf("memory: run %d: a document of several cannot be cancelled alone: %w", run.ID, store.ErrConflict)
 	}
+	if err := s.freePayments(changed); err != nil {
+		return err
+	}
 	var when time.Time
 	for _, c := range changed {
 		storedSettlement(&c)
@@ -236,6 +239,18 @@ func (s *Store) putSettlements(run registry.Run, changed []registry.Settlement, 
 	}
 	s.follow(run, when)
 	s.record(trail)
+	return nil
+}
+
+// freePayments refuses payments that pay other documents.
+func (s *Store) freePayments(changed []registry.Settlement) error {
+	for i := range changed {
+		for _, d := range s.registry.settlements {
+			if c := &changed[i]; c.PaymentKey != "" && c.PaymentKey == d.PaymentKey && c.ID != d.ID {
+				return fmt.Errorf("memory: settlement %d: the payment is that of settlement %d: %w", c.ID, d.ID, store.ErrConflict)
+			}
+		}
+	}
 	return nil
 }
 

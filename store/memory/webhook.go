@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/store"
 )
@@ -28,6 +29,7 @@ type webhookQueue struct {
 	failing     bool
 	pending     map[string]*webhook.Delivery
 	nextAt      time.Time // when something is due; zero: at no time
+	standing    webhook.Standing
 	owner       string
 	leasedUntil time.Time
 }
@@ -57,7 +59,7 @@ func storedEndpoint(e webhook.Endpoint) webhook.Endpoint {
 }
 
 // AddWebhook implements [webhook.EndpointStore].
-func (s *Store) AddWebhook(ctx context.Context, e webhook.Endpoint, most int) error {
+func (s *Store) AddWebhook(ctx context.Context, e webhook.Endpoint, most int, trail account.Trail) error {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return err
@@ -70,11 +72,12 @@ func (s *Store) AddWebhook(ctx context.Context, e webhook.Endpoint, most int) er
 	e = storedEndpoint(e)
 	d.endpoints[e.ID] = &e
 	d.owners[e.OwnerID] = append(d.owners[e.OwnerID], e.ID)
+	s.recordTrail(trail)
 	return nil
 }
 
 // UpdateWebhook implements [webhook.EndpointStore].
-func (s *Store) UpdateWebhook(ctx context.Context, id string, change func(*webhook.Endpoint) error) (webhook.Endpoint, error) {
+func (s *Store) UpdateWebhook(ctx context.Context, id string, change func(*webhook.Endpoint) (account.Trail, error)) (webhook.Endpoint, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return webhook.Endpoint{}, err
@@ -85,10 +88,12 @@ func (s *Store) UpdateWebhook(ctx context.Context, id string, change func(*webho
 		return webhook.Endpoint{}, missing("webhook", id)
 	}
 	c := cloneEndpoint(e)
-	if err := change(&c); err != nil {
+	trail, err := change(&c)
+	if err != nil {
 		return webhook.Endpoint{}, fmt.Errorf("memory: update webhook %s: %w", id, err)
 	}
 	s.webhooks.alter(e, c)
+	s.recordTrail(trail)
 	return cloneEndpoint(e), nil
 }
 
@@ -100,7 +105,7 @@ func (d *webhookData) alter(e *webhook.Endpoint, changed webhook.Endpoint) {
 }
 
 // rearm sets when something is due in a queue: at no time, if it is of an
-// endpoint that is not active.
+// endpoint that is not active, and not before a paused recipient is tried again.
 func (d *webhookData) rearm(id string) {
 	q := d.queues[id]
 	if q == nil {
@@ -115,10 +120,13 @@ func (d *webhookData) rearm(id string) {
 			q.nextAt = p.NextAt
 		}
 	}
+	if !q.nextAt.IsZero() {
+		q.nextAt = later(q.nextAt, q.standing.ProbeAt)
+	}
 }
 
 // DeleteWebhook implements [webhook.EndpointStore].
-func (s *Store) DeleteWebhook(ctx context.Context, id string, check func(webhook.Endpoint) error) error {
+func (s *Store) DeleteWebhook(ctx context.Context, id string, check func(webhook.Endpoint) (account.Trail, error)) error {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return err
@@ -129,7 +137,8 @@ func (s *Store) DeleteWebhook(ctx context.Context, id string, check func(webhook
 	if e == nil {
 		return missing("webhook", id)
 	}
-	if err := check(cloneEndpoint(e)); err != nil {
+	trail, err := check(cloneEndpoint(e))
+	if err != nil {
 		return fmt.Errorf("memory: delete webhook %s: %w", id, err)
 	}
 	delete(d.endpoints, id)
@@ -141,6 +150,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, id string, check func(webhook
 		}
 		return v.Queue == id
 	})
+	s.recordTrail(trail)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/store"
 )
@@ -85,9 +86,19 @@ func (d *webhookData) enqueue(queue string, e store.Event, now time.Time) {
 		d.queues[queue] = q
 	}
 	q.pending[id] = v
-	if e := d.endpoints[queue]; (e == nil || e.Status == webhook.EndpointActive) && (q.nextAt.IsZero() || now.Before(q.nextAt)) {
-		q.nextAt = now
+	if e := d.endpoints[queue]; e != nil && e.Status != webhook.EndpointActive {
+		return
 	}
+	if at := later(now, q.standing.ProbeAt); q.nextAt.IsZero() || at.Before(q.nextAt) {
+		q.nextAt = at
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // LeaseDeliveries implements [webhook.DeliveryStore].
@@ -112,7 +123,10 @@ func (s *Store) LeaseDeliveries(ctx context.Context, holder string, now, until t
 	var batches []webhook.Batch
 	for _, q := range due[:min(limit, len(due))] {
 		q.owner, q.leasedUntil = holder, until
-		b := webhook.Batch{Queue: q.id, Deliveries: q.due(now, each)}
+		b := webhook.Batch{Queue: q.id, Standing: q.standing}
+		if b.Deliveries = q.due(now, each); q.standing.Paused() {
+			b.Deliveries = b.Deliveries[:min(1, len(b.Deliveries))]
+		}
 		if e := s.webhooks.endpoints[q.id]; e != nil {
 			c := cloneEndpoint(e)
 			b.Endpoint = &c
@@ -141,21 +155,22 @@ func (q *webhookQueue) due(now time.Time, most int) []webhook.Delivery {
 
 // FinishDeliveries implements [webhook.DeliveryStore].
 func (s *Store) FinishDeliveries(ctx context.Context, holder, queue string, outcomes []webhook.Outcome,
-	change func(*webhook.Endpoint) []store.Event, now time.Time) error {
+	change func(*webhook.Endpoint, *webhook.Standing) account.Trail, now time.Time) error {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	d := &s.webhooks
+	q := d.queues[queue]
 	if e := d.endpoints[queue]; e != nil {
 		c := cloneEndpoint(e)
-		for _, event := range change(&c) {
-			s.save(event)
-		}
+		s.recordTrail(change(&c, nil))
 		d.alter(e, c)
+	} else if q != nil {
+		s.recordTrail(change(nil, &q.standing))
+		q.standing.FailingSince, q.standing.ProbeAt = stored(q.standing.FailingSince), stored(q.standing.ProbeAt)
 	}
-	q := d.queues[queue]
 	if q == nil {
 		return nil
 	}
@@ -215,7 +230,7 @@ func (d *webhookData) requeue(v *webhook.Delivery, now time.Time) {
 }
 
 // ReplayDeliveries implements [webhook.DeliveryStore].
-func (s *Store) ReplayDeliveries(ctx context.Context, f webhook.DeliveryFilter, limit int, now time.Time) (int, error) {
+func (s *Store) ReplayDeliveries(ctx context.Context, f webhook.DeliveryFilter, limit int, now time.Time, record func(int) account.Trail) (int, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return 0, err
@@ -227,6 +242,9 @@ func (s *Store) ReplayDeliveries(ctx context.Context, f webhook.DeliveryFilter, 
 			s.webhooks.requeue(v, stored(now))
 			n++
 		}
+	}
+	if n > 0 {
+		s.recordTrail(record(n))
 	}
 	return n, nil
 }
@@ -287,5 +305,20 @@ func (s *Store) PruneDeliveries(ctx context.Context, before time.Time, limit int
 		d.rearm(v.Queue)
 		return true
 	})
+	d.pruneEmpty(before, limit)
 	return n, nil
+}
+
+// pruneEmpty forgets direct recipients that nothing is kept of.
+func (d *webhookData) pruneEmpty(before time.Time, limit int) {
+	kept := map[string]bool{}
+	for _, v := range d.ordered {
+		kept[v.Queue] = true
+	}
+	for id, q := range d.queues {
+		if limit > 0 && !kept[id] && d.endpoints[id] == nil && q.leasedUntil.Before(before) {
+			delete(d.queues, id)
+			limit--
+		}
+	}
 }

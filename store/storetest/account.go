@@ -36,9 +36,15 @@ func accountTrail(name string) account.Trail {
 	}
 }
 
+// trailStore is where trails are saved.
+type trailStore interface {
+	account.AuditStore
+	store.Outbox
+}
+
 // accountTrails are the actions in the audit log and the types in the outbox,
 // the oldest first.
-func accountTrails(t *testing.T, s AccountStore) (actions, types []string) {
+func accountTrails(t *testing.T, s trailStore) (actions, types []string) {
 	t.Helper()
 	list, err := s.AuditLog(t.Context(), account.AuditFilter{}, store.PageNumber{Size: store.MaxLimit})
 	require.NoError(t, err)
@@ -111,7 +117,6 @@ var userPromises = promises[AccountStore]{
 			"key":          func() error { _, _, err := s.UserByAPIKey(t.Context(), "unknown"); return err },
 			"to change":    func() error { _, err := s.UpdateUser(t.Context(), "nobody", nil); return err },
 			"to add to":    func() error { return s.AddAPIKey(t.Context(), newAPIKey(newUser(9), 1), 9, account.Trail{}) },
-			"to reset":     func() error { return s.ResetAPIKeys(t.Context(), newAPIKey(newUser(9), 1), account.Trail{}) },
 			"to rotate": func() error {
 				_, err := s.RotateAPIKey(t.Context(), u.ID, "no key", newAPIKey(u, 1), account.Trail{})
 				return err
@@ -140,15 +145,15 @@ var userPromises = promises[AccountStore]{
 			u.PublicKey = ""
 			require.NoError(t, s.AddUser(t.Context(), u, nil, account.Trail{}))
 		}
-		take := func(u *account.User) (account.Trail, error) {
+		take := func(u *account.User) (account.UserChange, error) {
 			u.PublicKey = first.PublicKey
-			return accountTrail("take"), nil
+			return account.UserChange{Trail: accountTrail("take")}, nil
 		}
 		_, err = s.UpdateUser(t.Context(), second.ID, take)
 		require.ErrorIs(t, err, account.ErrPublicKeyTaken)
-		_, err = s.UpdateUser(t.Context(), first.ID, func(u *account.User) (account.Trail, error) {
+		_, err = s.UpdateUser(t.Context(), first.ID, func(u *account.User) (account.UserChange, error) {
 			u.PublicKey = "0xother"
-			return account.Trail{}, nil
+			return account.UserChange{}, nil
 		})
 		require.NoError(t, err)
 		_, err = s.UserByPublicKey(t.Context(), first.PublicKey)
@@ -164,23 +169,25 @@ var userPromises = promises[AccountStore]{
 	},
 	"a change is whole with its trail, or nothing": func(t *testing.T, s AccountStore) {
 		u := addUser(t, s, 1)
-		_, err := s.UpdateUser(t.Context(), u.ID, func(u *account.User) (account.Trail, error) {
+		_, err := s.UpdateUser(t.Context(), u.ID, func(u *account.User) (account.UserChange, error) {
 			u.Name = "Eve"
-			return accountTrail("refused"), errRefused
+			return account.UserChange{Trail: accountTrail("refused")}, errRefused
 		})
 		require.ErrorIs(t, err, errRefused)
 		found, err := s.User(t.Context(), u.ID)
 		require.NoError(t, err)
 		require.Equal(t, u, found)
 
-		changed, err := s.UpdateUser(t.Context(), u.ID, func(u *account.User) (account.Trail, error) {
+		changed, err := s.UpdateUser(t.Context(), u.ID, func(u *account.User) (account.UserChange, error) {
 			u.ID, u.CreatedAt, u.LastSeenAt = "other", at.Add(time.Hour), at.Add(time.Hour)
+			u.KeysResetBy = "admin:root"
 			u.Role, u.Status, u.StatusReason, u.Verified = account.RoleAdmin, account.StatusSuspended, "spam", true
 			u.Username, u.Email, u.Name, u.Website, u.UpdatedAt = "u", "e@example.com", "n", "", at.Add(2*time.Hour)
-			return accountTrail("changed"), nil
+			return account.UserChange{Trail: accountTrail("changed")}, nil
 		})
 		require.NoError(t, err)
 		want := u
+		want.KeysResetBy = "admin:root"
 		want.Role, want.Status, want.StatusReason, want.Verified = account.RoleAdmin, account.StatusSuspended, "spam", true
 		want.Username, want.Email, want.Name, want.Website, want.UpdatedAt = "u", "e@example.com", "n", "", at.Add(2*time.Hour)
 		require.Equal(t, want, changed)
@@ -230,8 +237,9 @@ var userPromises = promises[AccountStore]{
 	"the audit log is listed by who, what and when": func(t *testing.T, s AccountStore) {
 		u := addUser(t, s, 1)
 		entry := func(actor, action, subject string, after time.Duration) {
-			_, err := s.UpdateUser(t.Context(), u.ID, func(*account.User) (account.Trail, error) {
-				return account.Trail{Audit: []account.AuditEntry{account.Audited(at.Add(after), actor, action, subject, nil)}}, nil
+			_, err := s.UpdateUser(t.Context(), u.ID, func(*account.User) (account.UserChange, error) {
+				trail := account.Trail{Audit: []account.AuditEntry{account.Audited(at.Add(after), actor, action, subject, nil)}}
+				return account.UserChange{Trail: trail}, nil
 			})
 			require.NoError(t, err)
 		}
@@ -256,7 +264,9 @@ var userPromises = promises[AccountStore]{
 		ended := cancelled(t)
 		require.ErrorIs(t, s.AddUser(ended, newUser(2), nil, accountTrail("add")), context.Canceled)
 		require.ErrorIs(t, s.UseNonce(ended, "0x1", "nonce", at, at.Add(time.Hour)), context.Canceled)
-		_, err := s.UpdateUser(ended, u.ID, func(*account.User) (account.Trail, error) { return accountTrail("update"), nil })
+		_, err := s.UpdateUser(ended, u.ID, func(*account.User) (account.UserChange, error) {
+			return account.UserChange{Trail: accountTrail("update")}, nil
+		})
 		require.ErrorIs(t, err, context.Canceled)
 		actions, types := accountTrails(t, s)
 		require.Empty(t, actions)

@@ -11,6 +11,15 @@ import (
 	"github.com/v402/v402/store"
 )
 
+// resetKeys gives a user k in place of the keys they have, unless refused.
+func resetKeys(t *testing.T, s AccountStore, k account.APIKey, refused error) error {
+	_, err := s.UpdateUser(t.Context(), k.UserID, func(u *account.User) (account.UserChange, error) {
+		u.KeysResetBy = "admin:root"
+		return account.UserChange{Trail: accountTrail("reset"), KeysEndAt: k.CreatedAt, NewKey: &k}, refused
+	})
+	return err
+}
+
 var apiKeyPromises = promises[AccountStore]{
 	"a user has several keys, up to a limit": func(t *testing.T, s AccountStore) {
 		u, other := addUser(t, s, 1), addUser(t, s, 2)
@@ -66,10 +75,17 @@ var apiKeyPromises = promises[AccountStore]{
 		}
 		theirs := newAPIKey(other, 1)
 		require.NoError(t, s.AddAPIKey(t.Context(), theirs, 9, account.Trail{}))
-		require.NoError(t, s.ResetAPIKeys(t.Context(), newAPIKey(u, 5), accountTrail("reset")))
+		require.NoError(t, resetKeys(t, s, newAPIKey(u, 5), nil))
 		require.Equal(t, []string{newAPIKey(u, 5).Hash}, hashesOf(t, s, u.ID))
 		require.False(t, alive(t, s, newAPIKey(u, 0).Hash))
 		require.True(t, alive(t, s, theirs.Hash))
+		require.ErrorIs(t, resetKeys(t, s, newAPIKey(u, 6), errRefused), errRefused)
+		require.Equal(t, []string{newAPIKey(u, 5).Hash}, hashesOf(t, s, u.ID))
+		found, err := s.User(t.Context(), u.ID)
+		require.NoError(t, err)
+		require.Equal(t, "admin:root", found.KeysResetBy)
+		actions, _ := accountTrails(t, s)
+		require.Equal(t, []string{"reset"}, actions)
 	},
 	"when a user and a key were seen is stored and never goes back": func(t *testing.T, s AccountStore) {
 		u := addUser(t, s, 1)
@@ -139,9 +155,9 @@ var accountReplicaPromises = promises[[]AccountStore]{
 			addUser(t, s[0], n)
 		}
 		_, errs := together(6, func(i int) (any, error) {
-			_, err := s[i%len(s)].UpdateUser(t.Context(), newUser(i).ID, func(u *account.User) (account.Trail, error) {
+			_, err := s[i%len(s)].UpdateUser(t.Context(), newUser(i).ID, func(u *account.User) (account.UserChange, error) {
 				u.PublicKey = "0xshared"
-				return account.Trail{}, nil
+				return account.UserChange{}, nil
 			})
 			return nil, err
 		})
@@ -190,7 +206,7 @@ var accountReplicaPromises = promises[[]AccountStore]{
 		require.Equal(t, 1, rotated)
 		require.Len(t, hashesOf(t, s[0], u.ID), 1)
 		_, errs = together(6, func(i int) (any, error) {
-			return nil, s[i%len(s)].ResetAPIKeys(t.Context(), newAPIKey(u, 10+i), account.Trail{})
+			return nil, resetKeys(t, s[i%len(s)], newAPIKey(u, 10+i), nil)
 		})
 		noErrors(t, errs)
 		require.Len(t, hashesOf(t, s[0], u.ID), 1)

@@ -151,6 +151,15 @@ var marketPromises = promises[MarketplaceStore]{
 		for n, i := range list {
 			require.Equal(t, fmt.Sprintf("issuer-%d", n), i.ID)
 		}
+		_, err := s.PutIssuer(t.Context(), "issuer-2", func(i *marketplace.Issuer, _ bool) (marketplace.Trail, error) {
+			i.OwnerID = "ann"
+			return marketplace.Trail{}, nil
+		})
+		require.NoError(t, err)
+		owned, err := s.Issuers(t.Context(), marketplace.IssuerFilter{OwnerID: "ann"}, store.Page{})
+		require.NoError(t, err)
+		require.Len(t, owned.Items, 1)
+		require.Equal(t, "issuer-2", owned.Items[0].ID)
 		none, err := s.Issuers(t.Context(), marketplace.IssuerFilter{Status: marketplace.IssuerSuspended}, store.Page{})
 		require.NoError(t, err)
 		require.Empty(t, none.Items)

@@ -41,6 +41,13 @@ func addQuote(t *testing.T, s MarketplaceStore, q marketplace.CheckoutQuote) mar
 	return q
 }
 
+func ids(quotes []marketplace.CheckoutQuote) (out []string) {
+	for _, q := range quotes {
+		out = append(out, q.ID)
+	}
+	return out
+}
+
 // newEntitlement is what a checkout issues, at a time.
 func newEntitlement(c *marketplace.Checkout, when time.Time) marketplace.Entitlement {
 	q := &c.Quote
@@ -135,7 +142,7 @@ var checkoutPromises = promises[MarketplaceStore]{
 		one, two := addQuote(t, s, newQuote(1, marketWallet(1))), addQuote(t, s, newQuote(2, marketWallet(2)))
 		reserve := func(id, key string) error {
 			_, err := s.UpdateCheckoutQuote(t.Context(), id, func(q *marketplace.CheckoutQuote) (marketplace.Trail, error) {
-				q.PaymentKey, q.Payment = key, json.RawMessage(`{"p":1}`)
+				q.PaymentKey, q.Payment, q.PaymentUntil = key, json.RawMessage(`{"p":1}`), at.Add(time.Hour)
 				return marketplace.Trail{}, nil
 			})
 			return err
@@ -147,6 +154,7 @@ var checkoutPromises = promises[MarketplaceStore]{
 		require.NoError(t, err)
 		require.Equal(t, "key-1", got.PaymentKey)
 		require.JSONEq(t, `{"p":1}`, string(got.Payment))
+		require.Equal(t, at.Add(time.Hour), got.PaymentUntil)
 		_, err = s.CheckOut(t.Context(), two.ID, at, func(c *marketplace.Checkout) (marketplace.Trail, error) {
 			c.Quote.PaymentKey = "key-1"
 			return marketTrail("refused"), nil
@@ -180,6 +188,33 @@ var checkoutPromises = promises[MarketplaceStore]{
 			require.Equal(t, want, q.State)
 		}
 		require.Len(t, marketTrails(t, s), 3)
+	},
+	"old quotes that have bought nothing are forgotten, some at a time": func(t *testing.T, s MarketplaceStore) {
+		states := []marketplace.QuoteState{
+			marketplace.QuoteExpired, marketplace.QuoteVoid, marketplace.QuoteOpen, marketplace.QuoteConsumed, marketplace.QuoteExpired, marketplace.QuoteExpired,
+		}
+		for n, state := range states {
+			q := newQuote(n, marketWallet(1))
+			if n == 5 {
+				q.ExpiresAt = q.ExpiresAt.Add(time.Microsecond)
+			}
+			addQuote(t, s, q)
+			_, err := s.UpdateCheckoutQuote(t.Context(), q.ID, func(q *marketplace.CheckoutQuote) (marketplace.Trail, error) {
+				if q.State = state; n == 4 {
+					q.PaymentKey = "key"
+				}
+				return marketplace.Trail{}, nil
+			})
+			require.NoError(t, err)
+		}
+		for _, want := range []int{1, 1, 0} {
+			n, err := s.DropCheckoutQuotes(t.Context(), at.Add(15*time.Minute+time.Microsecond), 1)
+			require.NoError(t, err)
+			require.Equal(t, want, n)
+		}
+		left, err := s.CheckoutQuotes(t.Context(), marketplace.QuoteFilter{}, store.Page{})
+		require.NoError(t, err)
+		require.Equal(t, []string{newQuote(2, "").ID, newQuote(3, "").ID, newQuote(4, "").ID, newQuote(5, "").ID}, ids(left.Items))
 	},
 	"a checkout writes quote, transaction, membership, entitlement and trail": func(t *testing.T, s MarketplaceStore) {
 		q := addQuote(t, s, newQuote(1, marketWallet(1)))

@@ -265,7 +265,7 @@ var platformPromises = promises[RegistryStore]{
 		r := addSale(t, s, newSale(b, c, 1))
 		addSale(t, s, newSale(b, c, 2))
 		voidSale(t, s, r.Sale.ID)
-		_, _, err := s.PutMirror(t.Context(), newMirror(b, c), at, noMirrorTrail)
+		_, _, err := s.PutMirror(t.Context(), newMirror(b, c), c.Key, at, noMirrorTrail)
 		require.NoError(t, err)
 		got, err := s.Stats(t.Context())
 		require.NoError(t, err)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,15 @@ import (
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store"
 )
+
+// revoke revokes a contract.
+func revoke(t *testing.T, s RegistryStore, c registry.Contract) error {
+	_, err := s.UpdateContract(t.Context(), c.Key, func(c *registry.Contract) (registry.Trail, error) {
+		c.Status = registry.ContractRevoked
+		return registry.Trail{}, nil
+	})
+	return err
+}
 
 var contractPromises = promises[RegistryStore]{
 	"who uses a contract is who sold it and who mirrors its work": func(t *testing.T, s RegistryStore) {
@@ -28,10 +38,10 @@ var contractPromises = promises[RegistryStore]{
 			addSale(t, s, newSale(p, c, n))
 		}
 		m := newMirror(seller, sibling)
-		_, _, err := s.PutMirror(t.Context(), m, at, noMirrorTrail)
+		_, _, err := s.PutMirror(t.Context(), m, sibling.Key, at, noMirrorTrail)
 		require.NoError(t, err)
 		m.PlatformID = fourth.ID
-		stored, _, err := s.PutMirror(t.Context(), m, at, noMirrorTrail)
+		stored, _, err := s.PutMirror(t.Context(), m, sibling.Key, at, noMirrorTrail)
 		require.NoError(t, err)
 		require.Equal(t, []int64{seller.ID, third.ID, fourth.ID}, used(c.Key))
 		require.Equal(t, []int64{seller.ID, fourth.ID}, used(sibling.Key))
@@ -127,11 +137,7 @@ var contractPromises = promises[RegistryStore]{
 		a, b := addPlatform(t, s, newPlatform(1)), addPlatform(t, s, newPlatform(2))
 		addContracts(t, s, a, "äa1", "äa2")
 		addContracts(t, s, b, "äb3", "x_4")
-		_, err := s.UpdateContract(t.Context(), "äa2", func(c *registry.Contract) (registry.Trail, error) {
-			c.Status = registry.ContractRevoked
-			return registry.Trail{}, nil
-		})
-		require.NoError(t, err)
+		require.NoError(t, revoke(t, s, registry.Contract{Key: "äa2"}))
 		for want, f := range map[string]registry.ContractFilter{
 			"x_4 äb3 äa2 äa1": {IPFSHash: "QmWork"}, "äa2 äa1": {PlatformID: a.ID}, "äa2": {Status: registry.ContractRevoked},
 			"äb3": {Query: "äb"}, "x_4": {Query: "x_"}, "": {IPFSHash: "QmOther"}, "äa1": {PlatformID: a.ID, Status: registry.ContractActive},
@@ -280,7 +286,7 @@ var registryReplicaPromises = promises[[]RegistryStore]{
 		a := addPlatform(t, stores[0], newPlatform(1))
 		c := addContracts(t, stores[0], a, "h1")[0]
 		mirrors, errs := together(6, func(i int) (registry.Mirror, error) {
-			m, _, err := stores[i%len(stores)].PutMirror(t.Context(), newMirror(a, c), at, noMirrorTrail)
+			m, _, err := stores[i%len(stores)].PutMirror(t.Context(), newMirror(a, c), c.Key, at, noMirrorTrail)
 			return m, err
 		})
 		noErrors(t, errs)
@@ -295,5 +301,39 @@ var registryReplicaPromises = promises[[]RegistryStore]{
 		require.NoError(t, err)
 		require.Len(t, list.Items, 1)
 		require.EqualValues(t, 17, list.Items[0].AccessCount)
+	},
+	"once a contract was revoked, no sale or mirror of it appears": func(t *testing.T, stores []RegistryStore) {
+		origin, seller, _ := sellers(t, stores[0])
+		there := func() ([2]int64, error) {
+			stats, err := stores[0].Stats(t.Context())
+			return [2]int64{stats.Sales[registry.SaleReported], stats.Mirrors}, err
+		}
+		for round := range 10 {
+			c := addContracts(t, stores[0], origin, fmt.Sprint("revoked ", round))[0]
+			var seen [2]int64
+			_, errs := together(7, func(i int) (struct{}, error) {
+				s, err := stores[i%len(stores)], error(nil)
+				switch {
+				case i == 0:
+					if err = revoke(t, s, c); err == nil {
+						seen, err = there()
+					}
+				case i%2 == 0:
+					m := newMirror(seller, c)
+					m.Key = fmt.Sprint(c.Key, i)
+					_, _, err = s.PutMirror(t.Context(), m, c.Key, at, noMirrorTrail)
+				default:
+					_, err = report(t, s, newSale(seller, c, 10*round+i))
+				}
+				if inactive := (&registry.ContractInactiveError{}); errors.As(err, &inactive) {
+					err = nil
+				}
+				return struct{}{}, err
+			})
+			noErrors(t, errs)
+			now, err := there()
+			require.NoError(t, err)
+			require.Equal(t, seen, now)
+		}
 	},
 }

@@ -22,7 +22,7 @@ func noMirrorTrail(registry.Mirror, bool) registry.Trail { return registry.Trail
 var mirrorPromises = promises[RegistryStore]{
 	"a mirror is created, and the next report of the same platform and key replaces it": func(t *testing.T, s RegistryStore) {
 		p := addPlatform(t, s, newPlatform(1))
-		c := addContracts(t, s, p, "h1")[0]
+		c := addContracts(t, s, p, "h1", "h9")[0]
 		trail := func(_ registry.Mirror, created bool) registry.Trail {
 			if created {
 				return trailOf("created")
@@ -30,7 +30,7 @@ var mirrorPromises = promises[RegistryStore]{
 			return trailOf("updated")
 		}
 		want := newMirror(p, c)
-		first, created, err := s.PutMirror(t.Context(), want, at, trail)
+		first, created, err := s.PutMirror(t.Context(), want, c.Key, at, trail)
 		require.NoError(t, err)
 		require.True(t, created)
 		want.ID = first.ID
@@ -39,7 +39,7 @@ var mirrorPromises = promises[RegistryStore]{
 		update := newMirror(p, c)
 		update.ContractHash, update.MirroredIPFSHash, update.Location, update.AccessCount = "h9", "QmOther", "", 7
 		update.MirroredAt, update.UpdatedAt = time.Time{}, at.Add(time.Hour)
-		second, created, err := s.PutMirror(t.Context(), update, at.Add(time.Hour), trail)
+		second, created, err := s.PutMirror(t.Context(), update, c.Key, at.Add(time.Hour), trail)
 		require.NoError(t, err)
 		require.False(t, created)
 		want.ContractHash, want.MirroredIPFSHash, want.Location, want.AccessCount = "h9", "QmOther", "", 7
@@ -47,7 +47,7 @@ var mirrorPromises = promises[RegistryStore]{
 		require.Equal(t, want, second, "it was accessed, and is as old as it was")
 
 		update.AccessCount, update.MirroredAt = 1, at.Add(time.Minute)
-		third, _, err := s.PutMirror(t.Context(), update, at.Add(2*time.Hour), noMirrorTrail)
+		third, _, err := s.PutMirror(t.Context(), update, c.Key, at.Add(2*time.Hour), noMirrorTrail)
 		require.NoError(t, err)
 		want.AccessCount, want.MirroredAt = 1, at.Add(time.Minute)
 		require.Equal(t, want, third, "a lower count is no access")
@@ -55,9 +55,28 @@ var mirrorPromises = promises[RegistryStore]{
 		require.Equal(t, []string{"created", "updated"}, actions)
 		require.Equal(t, actions, types)
 	},
+	"a mirror of a contract that is not active is not stored": func(t *testing.T, s RegistryStore) {
+		p := addPlatform(t, s, newPlatform(1))
+		c := addContracts(t, s, p, "h1")[0]
+		kept, _, err := s.PutMirror(t.Context(), newMirror(p, c), c.Key, at, noMirrorTrail)
+		require.NoError(t, err)
+		require.NoError(t, revoke(t, s, c))
+		changed := newMirror(p, c)
+		changed.Location = "elsewhere"
+		for _, key := range []string{c.Key, "unknown"} {
+			_, _, err = s.PutMirror(t.Context(), changed, key, at, noMirrorTrail)
+			var inactive *registry.ContractInactiveError
+			require.ErrorAs(t, err, &inactive)
+			require.ErrorIs(t, err, store.ErrConflict)
+		}
+		list, err := s.Mirrors(t.Context(), registry.MirrorFilter{}, registry.PageOptions{})
+		require.NoError(t, err)
+		require.Equal(t, []registry.Mirror{kept}, list.Items)
+	},
 	"an access counts and leaves its time": func(t *testing.T, s RegistryStore) {
 		p := addPlatform(t, s, newPlatform(1))
-		m, _, err := s.PutMirror(t.Context(), newMirror(p, addContracts(t, s, p, "h1")[0]), at, noMirrorTrail)
+		c := addContracts(t, s, p, "h1")[0]
+		m, _, err := s.PutMirror(t.Context(), newMirror(p, c), c.Key, at, noMirrorTrail)
 		require.NoError(t, err)
 		got, err := s.CountAccess(t.Context(), m.ID, at.Add(time.Minute))
 		require.NoError(t, err)
@@ -67,14 +86,14 @@ var mirrorPromises = promises[RegistryStore]{
 	"a mirror is deleted if that is allowed, and its ID is not given again": func(t *testing.T, s RegistryStore) {
 		p := addPlatform(t, s, newPlatform(1))
 		c := addContracts(t, s, p, "h1")[0]
-		m, _, err := s.PutMirror(t.Context(), newMirror(p, c), at, noMirrorTrail)
+		m, _, err := s.PutMirror(t.Context(), newMirror(p, c), c.Key, at, noMirrorTrail)
 		require.NoError(t, err)
 		refuse := func(registry.Mirror) error { return errRefused }
 		allow := func(got registry.Mirror) error { require.Equal(t, m, got); return nil }
 		require.ErrorIs(t, s.DeleteMirror(t.Context(), m.ID, refuse, trailOf("refused")), errRefused)
 		require.NoError(t, s.DeleteMirror(t.Context(), m.ID, allow, trailOf("deleted")))
 		require.ErrorIs(t, s.DeleteMirror(t.Context(), m.ID, allow, trailOf("again")), store.ErrNotFound)
-		next, created, err := s.PutMirror(t.Context(), newMirror(p, c), at, noMirrorTrail)
+		next, created, err := s.PutMirror(t.Context(), newMirror(p, c), c.Key, at, noMirrorTrail)
 		require.NoError(t, err)
 		require.True(t, created)
 		require.Greater(t, next.ID, m.ID)
@@ -90,7 +109,7 @@ var mirrorPromises = promises[RegistryStore]{
 			if i == 2 {
 				m.Key, m.IPFSHash = "QmOther", "QmOther"
 			}
-			m, _, err := s.PutMirror(t.Context(), m, at, noMirrorTrail)
+			m, _, err := s.PutMirror(t.Context(), m, c.Key, at, noMirrorTrail)
 			require.NoError(t, err)
 			mirrors = append(mirrors, m)
 		}

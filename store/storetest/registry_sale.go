@@ -105,12 +105,8 @@ var salePromises = promises[RegistryStore]{
 		origin, seller, c := sellers(t, s)
 		other := addContracts(t, s, origin, "h2")[0]
 		before := addSale(t, s, newSale(seller, c, 1))
-		_, err := s.UpdateContract(t.Context(), c.Key, func(c *registry.Contract) (registry.Trail, error) {
-			c.Status = registry.ContractRevoked
-			return registry.Trail{}, nil
-		})
-		require.NoError(t, err)
-		_, err = s.AddSales(t.Context(), []registry.NewSale{newSale(seller, other, 2), newSale(seller, c, 3)}, anyReports, func([]registry.Reported) registry.Trail {
+		require.NoError(t, revoke(t, s, c))
+		_, err := s.AddSales(t.Context(), []registry.NewSale{newSale(seller, other, 2), newSale(seller, c, 3)}, anyReports, func([]registry.Reported) registry.Trail {
 			return trailOf("never")
 		})
 		var inactive *registry.ContractInactiveError

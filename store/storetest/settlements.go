@@ -26,7 +26,8 @@ func TestSettlements(t *testing.T, open Open[RegistryStore]) {
 	documentPromises.run(t, one)
 	promises[*ledgerRoom]{"netting does what a simple model does": checkSettlementModel}.run(t, one)
 	promises[*ledgerRoom]{
-		"concurrent runs, reports and voids leave every royalty in one document": checkConcurrentRuns,
+		"concurrent runs, reports and voids leave every royalty in one document":             checkConcurrentRuns,
+		"documents of one run that are confirmed or disputed at once agree on its royalties": checkConcurrentSteps,
 	}.run(t, func(t *testing.T) *ledgerRoom { return newLedgerRoom(t, open(t, 2)...) })
 }
 

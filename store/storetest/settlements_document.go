@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -112,6 +113,36 @@ var documentPromises = promises[*ledgerRoom]{
 		stored, err := l.stores[0].PlatformSettlement(t.Context(), d.ID)
 		require.NoError(t, err)
 		require.Equal(t, d, stored)
+	},
+	"one payment pays one document": func(t *testing.T, l *ledgerRoom) {
+		l.owe(t, 0, 0, 1, 4_00)
+		l.owe(t, 0, 0, 2, 4_00)
+		documents := l.run(t, 0, registry.Bilateral, 0).Settlements
+		require.Len(t, documents, 2)
+		reserve := func(id int64, key string) error {
+			_, err := l.stores[0].UpdateSettlement(t.Context(), id, func(d *registry.Settlement) (registry.Trail, error) {
+				d.PaymentKey = key
+				return registry.Trail{}, nil
+			})
+			return err
+		}
+		_, errs := together(6, func(i int) (struct{}, error) { return struct{}{}, reserve(documents[i%2].ID, "payment 1") })
+		var taken int
+		for _, d := range documents {
+			d, err := l.stores[0].PlatformSettlement(t.Context(), d.ID)
+			require.NoError(t, err)
+			if d.PaymentKey != "" {
+				taken++
+			}
+		}
+		require.Equal(t, 1, taken)
+		for _, err := range errs {
+			require.True(t, err == nil || errors.Is(err, store.ErrConflict), "%v", err)
+		}
+		for i := range documents {
+			require.NoError(t, reserve(documents[i].ID, ""), "many have none")
+		}
+		require.NoError(t, reserve(documents[0].ID, "payment 1"), "once it is free")
 	},
 	"documents and steps are saved with their events": func(t *testing.T, l *ledgerRoom) {
 		l.owe(t, 0, 0, 1, 4_00)

@@ -38,6 +38,56 @@ func checkConcurrentRuns(t *testing.T, l *ledgerRoom) {
 	l.audit(t, t.Context())
 }
 
+// checkConcurrentSteps has replicas confirm the documents of multilateral runs at the
+// same time, or one confirm while another has them all cancelled. In the end the
+// royalties are paid, or pending and all documents cancelled.
+func checkConcurrentSteps(t *testing.T, l *ledgerRoom) {
+	for n := range 6 {
+		owed := l.owe(t, n, 0, 1, 30_00)
+		l.owe(t, n, 0, 2, 20_00)
+		documents := l.run(t, n, registry.Multilateral, 0).Settlements
+		require.Len(t, documents, 2)
+		cancelled := n%2 == 1
+		if cancelled {
+			_, err := l.services[0].DisputeSettlement(t.Context(), registry.Platform{ID: documents[1].PayerID}, documents[1].ID, registry.DisputeRequest{Reason: "wrong"})
+			require.NoError(t, err)
+		}
+		_, errs := together(2, func(i int) (struct{}, error) {
+			service, d := l.services[i], documents[i]
+			if cancelled && i == 1 {
+				_, err := service.ResolveSettlement(t.Context(), admin, d.ID, registry.Resolution{Status: registry.SettlementCancelled, Reason: "indeed"})
+				return struct{}{}, err
+			}
+			_, err := service.PaySettlement(t.Context(), registry.Platform{ID: d.PayerID}, d.ID, registry.PayRequest{Reference: "wire 7"})
+			if err == nil {
+				_, err = service.ConfirmSettlement(t.Context(), registry.Platform{ID: d.PayeeID}, d.ID)
+			}
+			return struct{}{}, err
+		})
+		var stands []registry.SettlementStatus
+		for _, d := range documents {
+			now, err := l.stores[0].PlatformSettlement(t.Context(), d.ID)
+			require.NoError(t, err)
+			stands = append(stands, now.Status)
+		}
+		status := l.royalty(t, t.Context(), owed.Royalty.ID).Status
+		switch {
+		case !cancelled:
+			noErrors(t, errs)
+			require.Equal(t, registry.RoyaltyPaid, status)
+		case errs[1] == nil:
+			require.ErrorIs(t, errs[0], registry.ErrSettlementState)
+			require.Equal(t, []registry.SettlementStatus{registry.SettlementCancelled, registry.SettlementCancelled}, stands)
+			require.Equal(t, registry.RoyaltyPending, status)
+		default:
+			require.ErrorIs(t, errs[1], registry.ErrSettlementState)
+			require.NoError(t, errs[0])
+			require.Equal(t, []registry.SettlementStatus{registry.SettlementConfirmed, registry.SettlementDisputed}, stands)
+			require.Equal(t, registry.RoyaltySettling, status)
+		}
+	}
+}
+
 // audit checks every document and royalty of a registry with nothing pending
 // and nothing cancelled, all of it bilateral.
 func (l *ledgerRoom) audit(t *testing.T, ctx context.Context) {

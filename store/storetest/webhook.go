@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/store"
 )
@@ -17,6 +18,7 @@ import (
 type WebhookStore interface {
 	webhook.Store
 	facilitator.Journal
+	account.AuditStore
 }
 
 // TestWebhooks shows that open returns empty stores that keep endpoints and
@@ -44,7 +46,7 @@ const mostWebhooks = 3
 func addEndpoint(t *testing.T, s webhook.Store, owner string, n int, types ...string) webhook.Endpoint {
 	t.Helper()
 	e := newEndpoint(owner, n, types...)
-	require.NoError(t, s.AddWebhook(t.Context(), e, mostWebhooks))
+	require.NoError(t, s.AddWebhook(t.Context(), e, mostWebhooks, account.Trail{}))
 	return e
 }
 
@@ -55,17 +57,17 @@ func loadEndpoint(t *testing.T, s webhook.Store, id string) webhook.Endpoint {
 	return e
 }
 
-func anyEndpoint(webhook.Endpoint) error { return nil }
+func anyEndpoint(webhook.Endpoint) (account.Trail, error) { return account.Trail{}, nil }
 
 var endpointPromises = promises[WebhookStore]{
 	"an endpoint is kept as it was given": func(t *testing.T, s WebhookStore) {
 		e := newEndpoint("ann", 1, "a.b", "*")
 		e.Status, e.Reason, e.FailingSince, e.DisabledAt, e.DeliveredAt = webhook.EndpointDisabled, webhook.DisabledGone, at, at.Add(1), at.Add(2)
 		e.DisabledAt, e.DeliveredAt = at.Add(time.Microsecond), at.Add(time.Second)
-		require.NoError(t, s.AddWebhook(t.Context(), e, 1))
+		require.NoError(t, s.AddWebhook(t.Context(), e, 1, account.Trail{}))
 		require.Equal(t, e, loadEndpoint(t, s, e.ID))
 		bare := webhook.Endpoint{ID: "wh-bare", OwnerID: "bob", Status: webhook.EndpointActive, CreatedAt: at, UpdatedAt: at}
-		require.NoError(t, s.AddWebhook(t.Context(), bare, 1))
+		require.NoError(t, s.AddWebhook(t.Context(), bare, 1, account.Trail{}))
 		got := loadEndpoint(t, s, bare.ID)
 		require.Empty(t, got.Events)
 		require.Zero(t, got.FailingSince)
@@ -74,20 +76,20 @@ var endpointPromises = promises[WebhookStore]{
 		for n := range mostWebhooks {
 			addEndpoint(t, s, "ann", n)
 		}
-		require.ErrorIs(t, s.AddWebhook(t.Context(), newEndpoint("ann", 9), mostWebhooks), webhook.ErrTooMany)
+		require.ErrorIs(t, s.AddWebhook(t.Context(), newEndpoint("ann", 9), mostWebhooks, account.Trail{}), webhook.ErrTooMany)
 		addEndpoint(t, s, "bob", 1)
 		require.NoError(t, s.DeleteWebhook(t.Context(), newEndpoint("ann", 1).ID, anyEndpoint))
 		addEndpoint(t, s, "ann", 4)
-		require.ErrorIs(t, s.AddWebhook(t.Context(), newEndpoint("ann", 9), mostWebhooks), webhook.ErrTooMany)
+		require.ErrorIs(t, s.AddWebhook(t.Context(), newEndpoint("ann", 9), mostWebhooks, account.Trail{}), webhook.ErrTooMany)
 	},
 	"a change is stored, but not of what never changes": func(t *testing.T, s WebhookStore) {
 		e := addEndpoint(t, s, "ann", 1, "a")
-		got, err := s.UpdateWebhook(t.Context(), e.ID, func(c *webhook.Endpoint) error {
+		got, err := s.UpdateWebhook(t.Context(), e.ID, func(c *webhook.Endpoint) (account.Trail, error) {
 			require.Equal(t, e, *c)
 			c.ID, c.OwnerID, c.CreatedAt = "other", "other", at.Add(time.Hour)
 			c.URL, c.Description, c.Events, c.Secrets = "https://b", "", []string{"b"}, nil
 			c.Status, c.Reason, c.DisabledAt, c.UpdatedAt = webhook.EndpointDisabled, webhook.DisabledByOwner, at, at.Add(time.Minute)
-			return nil
+			return account.Trail{}, nil
 		})
 		require.NoError(t, err)
 		want := e
@@ -98,18 +100,41 @@ var endpointPromises = promises[WebhookStore]{
 	},
 	"a change that is refused changes nothing": func(t *testing.T, s WebhookStore) {
 		e := addEndpoint(t, s, "ann", 1, "a")
-		_, err := s.UpdateWebhook(t.Context(), e.ID, func(c *webhook.Endpoint) error {
+		_, err := s.UpdateWebhook(t.Context(), e.ID, func(c *webhook.Endpoint) (account.Trail, error) {
 			c.URL, c.Events[0], c.Secrets[0].Sealed = "https://b", "b", "c"
-			return errRefused
+			return accountTrail("change"), errRefused
 		})
 		require.ErrorIs(t, err, errRefused)
-		require.ErrorIs(t, s.DeleteWebhook(t.Context(), e.ID, func(webhook.Endpoint) error { return errRefused }), errRefused)
+		require.ErrorIs(t, s.DeleteWebhook(t.Context(), e.ID, func(webhook.Endpoint) (account.Trail, error) {
+			return accountTrail("delete"), errRefused
+		}), errRefused)
 		require.Equal(t, e, loadEndpoint(t, s, e.ID))
+		actions, types := accountTrails(t, s)
+		require.Empty(t, append(actions, types...))
+	},
+	"a change is saved with its trail": func(t *testing.T, s WebhookStore) {
+		e := newEndpoint("ann", 1, "*")
+		require.NoError(t, s.AddWebhook(t.Context(), e, 1, accountTrail("add")))
+		require.ErrorIs(t, s.AddWebhook(t.Context(), newEndpoint("ann", 2), 1, accountTrail("add too many")), webhook.ErrTooMany)
+		_, err := s.UpdateWebhook(t.Context(), e.ID, func(*webhook.Endpoint) (account.Trail, error) { return accountTrail("change"), nil })
+		require.NoError(t, err)
+		queue(t, s, e, 0, 2)
+		finishAll(t, s, "a", leaseDeliveries(t, s, "a", at.Add(time.Hour), false)[0], webhook.DeliveryDead)
+		replay := func(of webhook.DeliveryFilter) {
+			_, err := s.ReplayDeliveries(t.Context(), of, 9, at, func(n int) account.Trail { return accountTrail(fmt.Sprint("replay ", n)) })
+			require.NoError(t, err)
+		}
+		replay(webhook.DeliveryFilter{Queue: e.ID})
+		replay(webhook.DeliveryFilter{Queue: e.ID})
+		require.NoError(t, s.DeleteWebhook(t.Context(), e.ID, func(webhook.Endpoint) (account.Trail, error) { return accountTrail("delete"), nil }))
+		actions, types := accountTrails(t, s)
+		require.Equal(t, []string{"add", "change", "replay 2", "delete"}, actions)
+		require.Equal(t, actions, types)
 	},
 	"what is not there is not found": func(t *testing.T, s WebhookStore) {
 		_, err := s.Webhook(t.Context(), "no")
 		require.ErrorIs(t, err, store.ErrNotFound)
-		_, err = s.UpdateWebhook(t.Context(), "no", func(*webhook.Endpoint) error { return nil })
+		_, err = s.UpdateWebhook(t.Context(), "no", func(*webhook.Endpoint) (account.Trail, error) { return account.Trail{}, nil })
 		require.ErrorIs(t, err, store.ErrNotFound)
 		require.ErrorIs(t, s.DeleteWebhook(t.Context(), "no", anyEndpoint), store.ErrNotFound)
 		_, err = s.QueueEvent(t.Context(), "no", *event(1), at)
@@ -150,7 +175,7 @@ var endpointPromises = promises[WebhookStore]{
 	},
 	"nothing happens in a context that has ended": func(t *testing.T, s WebhookStore) {
 		ctx := cancelled(t)
-		require.Error(t, s.AddWebhook(ctx, newEndpoint("ann", 1), 1))
+		require.Error(t, s.AddWebhook(ctx, newEndpoint("ann", 1), 1, account.Trail{}))
 		_, err := s.Webhook(ctx, "x")
 		require.Error(t, err)
 		_, err = s.LeaseDeliveries(ctx, "a", at, at, false, 1, 1)
@@ -202,7 +227,7 @@ var publishPromises = promises[WebhookStore]{
 		all, some := addEndpoint(t, s, "ann", 1, "*"), addEndpoint(t, s, "ann", 2, "x", facilitator.EventConfirmed)
 		other, off := addEndpoint(t, s, "ann", 3, "x"), newEndpoint("bob", 1, "*")
 		off.Status = webhook.EndpointDisabled
-		require.NoError(t, s.AddWebhook(t.Context(), off, 1))
+		require.NoError(t, s.AddWebhook(t.Context(), off, 1, account.Trail{}))
 		strange := addEndpoint(t, s, "eve", 1, "*")
 		events := emitted(t, s, "a", 0, 1)
 		publish(t, s, "a", webhook.Publication{Event: events[0], Owners: []string{"ann", "bob", "ann", "nobody"}, Queues: []string{"direct:x:1", "direct:x:1"}})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/webhook"
 	"github.com/v402/v402/store"
 )
@@ -25,17 +26,29 @@ func attempted(n int) webhook.Attempt {
 	return webhook.Attempt{N: n, At: at, DurationMS: 12, StatusCode: 500, Response: "“no”\n", Error: "the answer was 500"}
 }
 
-func unchanged(*webhook.Endpoint) []store.Event { return nil }
+func unchanged(*webhook.Endpoint, *webhook.Standing) account.Trail { return account.Trail{} }
+
+func unrecorded(int) account.Trail { return account.Trail{} }
 
 // finishAll records one outcome for all of a batch; what stays pending is due in
 // an hour.
 func finishAll(t *testing.T, s webhook.Store, holder string, b webhook.Batch, to webhook.DeliveryStatus) {
 	t.Helper()
+	require.NoError(t, s.FinishDeliveries(t.Context(), holder, b.Queue, outcomesOf(b, to), unchanged, at))
+}
+
+// finishAs does the same for the holder "a", and changes the recipient.
+func finishAs(t *testing.T, s webhook.Store, b webhook.Batch, to webhook.DeliveryStatus, change func(*webhook.Endpoint, *webhook.Standing) account.Trail) {
+	t.Helper()
+	require.NoError(t, s.FinishDeliveries(t.Context(), "a", b.Queue, outcomesOf(b, to), change, at))
+}
+
+func outcomesOf(b webhook.Batch, to webhook.DeliveryStatus) []webhook.Outcome {
 	var outcomes []webhook.Outcome
 	for _, d := range b.Deliveries {
 		outcomes = append(outcomes, webhook.Outcome{ID: d.ID, Attempt: attempted(d.Attempts + 1), Status: to, NextAt: at.Add(time.Hour)})
 	}
-	require.NoError(t, s.FinishDeliveries(t.Context(), holder, b.Queue, outcomes, unchanged, at))
+	return outcomes
 }
 
 // queue queues the events from first to before last for an endpoint.
@@ -164,10 +177,11 @@ var deliveryPromises = promises[WebhookStore]{
 		list := queue(t, s, e, 0, 2)
 		leaseDeliveries(t, s, "a", at, false)
 		outcomes := []webhook.Outcome{{ID: list[0].ID, Attempt: attempted(1), Status: webhook.DeliveryDead}}
-		require.NoError(t, s.FinishDeliveries(t.Context(), "a", e.ID, outcomes, func(c *webhook.Endpoint) []store.Event {
+		require.NoError(t, s.FinishDeliveries(t.Context(), "a", e.ID, outcomes, func(c *webhook.Endpoint, none *webhook.Standing) account.Trail {
 			require.Equal(t, e, *c)
+			require.Nil(t, none)
 			c.Status, c.Reason, c.DisabledAt, c.FailingSince = webhook.EndpointDisabled, webhook.DisabledGone, at, at
-			return []store.Event{*event(7)}
+			return account.Trail{Events: []store.Event{*event(7)}}
 		}, at))
 		got := loadEndpoint(t, s, e.ID)
 		require.Equal(t, webhook.DisabledGone, got.Reason)
@@ -179,26 +193,68 @@ var deliveryPromises = promises[WebhookStore]{
 		d := queue(t, s, e, 3, 4)[0]
 		require.Equal(t, webhook.DeliveryPending, d.Status)
 		require.Empty(t, leaseDeliveries(t, s, "a", later, true))
-		_, err := s.UpdateWebhook(t.Context(), e.ID, func(c *webhook.Endpoint) error {
+		_, err := s.UpdateWebhook(t.Context(), e.ID, func(c *webhook.Endpoint) (account.Trail, error) {
 			c.Status = webhook.EndpointActive
-			return nil
+			return account.Trail{}, nil
 		})
 		require.NoError(t, err)
 		batches := leaseDeliveries(t, s, "a", later, true)
 		require.Len(t, batches, 1, "and goes on once the endpoint is active")
 		require.Equal(t, []string{list[1].ID, d.ID}, []string{batches[0].Deliveries[0].ID, batches[0].Deliveries[1].ID})
 	},
-	"a delivery of a direct recipient has no endpoint": func(t *testing.T, s WebhookStore) {
-		events := emitted(t, s, "a", 0, 1)
-		publish(t, s, "a", webhook.Publication{Event: events[0], Queues: []string{"direct:x:1"}})
+	"a direct recipient has a standing in place of an endpoint": func(t *testing.T, s WebhookStore) {
+		direct(t, s, 0, 3)
 		batches := leaseDeliveries(t, s, "a", at, false)
 		require.Len(t, batches, 1)
 		require.Nil(t, batches[0].Endpoint)
-		require.NoError(t, s.FinishDeliveries(t.Context(), "a", "direct:x:1", nil, func(*webhook.Endpoint) []store.Event {
-			return []store.Event{*event(7)}
-		}, at))
-		require.Empty(t, pull(t, s, "a", at, 10))
+		require.Zero(t, batches[0].Standing)
+		require.Len(t, batches[0].Deliveries, 3)
+		want := webhook.Standing{FailingSince: at, ProbeAt: at.Add(time.Hour)}
+		finishAs(t, s, batches[0], webhook.DeliveryPending, func(e *webhook.Endpoint, standing *webhook.Standing) account.Trail {
+			require.Nil(t, e)
+			require.Zero(t, *standing)
+			*standing = want
+			return accountTrail("pause")
+		})
+		require.Empty(t, leaseDeliveries(t, s, "a", at.Add(time.Hour-1), true), "it is paused")
+		direct(t, s, 3, 4)
+		require.Empty(t, leaseDeliveries(t, s, "a", at.Add(time.Hour-1), true), "also for what is new")
+
+		probe := at.Add(time.Hour)
+		batches = leaseDeliveries(t, s, "a", probe, true)
+		require.Len(t, batches, 1)
+		require.Equal(t, want, batches[0].Standing)
+		require.Len(t, batches[0].Deliveries, 1, "one is tried")
+		finishAs(t, s, batches[0], webhook.DeliveryPending, func(_ *webhook.Endpoint, standing *webhook.Standing) account.Trail {
+			require.Equal(t, want, *standing)
+			standing.ProbeAt = at.Add(2 * time.Hour)
+			return account.Trail{}
+		})
+		require.Empty(t, leaseDeliveries(t, s, "a", at.Add(2*time.Hour-1), true))
+		batches = leaseDeliveries(t, s, "a", at.Add(2*time.Hour), true)
+		finishAs(t, s, batches[0], webhook.DeliveryDelivered, func(_ *webhook.Endpoint, standing *webhook.Standing) account.Trail {
+			*standing = webhook.Standing{}
+			return accountTrail("resume")
+		})
+		batches = leaseDeliveries(t, s, "a", at.Add(2*time.Hour), false)
+		require.Len(t, batches, 1)
+		require.Zero(t, batches[0].Standing)
+		require.Len(t, batches[0].Deliveries, 3, "what waited is due")
+		actions, _ := accountTrails(t, s)
+		require.Equal(t, []string{"pause", "resume"}, actions)
 	},
+}
+
+const directQueue = "direct:x:1"
+
+// direct publishes the events from first to before last to a direct recipient.
+func direct(t *testing.T, s WebhookStore, first, last int) {
+	t.Helper()
+	var list []webhook.Publication
+	for _, e := range emitted(t, s, "publisher", first, last) {
+		list = append(list, webhook.Publication{Event: e, Queues: []string{directQueue}})
+	}
+	publish(t, s, "publisher", list...)
 }
 
 var deliveryLogPromises = promises[WebhookStore]{
@@ -246,13 +302,13 @@ var deliveryLogPromises = promises[WebhookStore]{
 		for _, b := range leaseDeliveries(t, s, "a", now, false) {
 			finishAll(t, s, "a", b, webhook.DeliveryDead)
 		}
-		n, err := s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, From: at.Add(time.Second), To: at.Add(3 * time.Second)}, 1, now)
+		n, err := s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, From: at.Add(time.Second), To: at.Add(3 * time.Second)}, 1, now, unrecorded)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		n, err = s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, From: at.Add(time.Second), To: at.Add(3 * time.Second)}, 9, now)
+		n, err = s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, From: at.Add(time.Second), To: at.Add(3 * time.Second)}, 9, now, unrecorded)
 		require.NoError(t, err)
 		require.Equal(t, 1, n, "what is pending is not replayed")
-		n, err = s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, Status: webhook.DeliveryDelivered}, 9, now)
+		n, err = s.ReplayDeliveries(t.Context(), webhook.DeliveryFilter{Queue: e.ID, Status: webhook.DeliveryDelivered}, 9, now, unrecorded)
 		require.NoError(t, err)
 		require.Zero(t, n)
 		batches := leaseDeliveries(t, s, "a", now, true)
@@ -310,12 +366,34 @@ var deliveryLogPromises = promises[WebhookStore]{
 		require.NoError(t, err)
 		require.Equal(t, eventIDs(0, 4), deliveriesTo(t, s, e.ID), "an event that was forgotten is known again")
 	},
+	"with its last delivery the standing of a direct recipient is forgotten": func(t *testing.T, s WebhookStore) {
+		direct(t, s, 0, 2)
+		pause := func(_ *webhook.Endpoint, standing *webhook.Standing) account.Trail {
+			*standing = webhook.Standing{FailingSince: at, ProbeAt: at.Add(time.Hour)}
+			return account.Trail{}
+		}
+		finishAs(t, s, leaseDeliveries(t, s, "a", at, false)[0], webhook.DeliveryDead, pause)
+		prune := func(limit int) {
+			_, err := s.PruneDeliveries(t.Context(), at.Add(time.Minute), limit)
+			require.NoError(t, err)
+		}
+		prune(1)
+		direct(t, s, 2, 3)
+		require.Empty(t, leaseDeliveries(t, s, "a", at, true), "one delivery is kept still")
+		finishAs(t, s, leaseDeliveries(t, s, "a", at.Add(time.Hour), true)[0], webhook.DeliveryDead, pause)
+		prune(100)
+		prune(100)
+		direct(t, s, 3, 4)
+		batches := leaseDeliveries(t, s, "a", at, false)
+		require.Len(t, batches, 1)
+		require.Zero(t, batches[0].Standing)
+	},
 }
 
 var webhookReplicaPromises = promises[[]WebhookStore]{
 	"of all who add an endpoint at once as many succeed as are allowed": func(t *testing.T, replicas []WebhookStore) {
 		_, errs := together(12, func(i int) (struct{}, error) {
-			return struct{}{}, replicas[i%len(replicas)].AddWebhook(t.Context(), newEndpoint("ann", i), mostWebhooks)
+			return struct{}{}, replicas[i%len(replicas)].AddWebhook(t.Context(), newEndpoint("ann", i), mostWebhooks, account.Trail{})
 		})
 		added := 0
 		for _, err := range errs {
@@ -362,7 +440,7 @@ var webhookReplicaPromises = promises[[]WebhookStore]{
 					return struct{}{}, err
 				}
 				if i == 1 {
-					_, err := replicas[1].UpdateWebhook(t.Context(), e.ID, func(*webhook.Endpoint) error { return nil })
+					_, err := replicas[1].UpdateWebhook(t.Context(), e.ID, func(*webhook.Endpoint) (account.Trail, error) { return account.Trail{}, nil })
 					return struct{}{}, err
 				}
 				_, err := replicas[2].QueueEvent(t.Context(), e.ID, *event(2*n + 1), at.Add(2*time.Hour))

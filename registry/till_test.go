@@ -158,11 +158,17 @@ func (c *counter) serve(t *testing.T, mode middleware.Mode) {
 // pay has a wallet pay what is due, with a payment of its own, sent once.
 func (c *counter) pay(t *testing.T) (status int, body string) {
 	t.Helper()
+	return c.payOver(t, nil)
+}
+
+// payOver does it over a transport; http.DefaultTransport if nil.
+func (c *counter) payOver(t *testing.T, over http.RoundTripper) (status int, body string) {
+	t.Helper()
 	signer, err := evm.ParseSigner("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
 	require.NoError(t, err)
-	wallet, err := payer.New(payer.Config{Signers: []payer.Signer{signer}, Limits: payer.Limits{PerRequest: "$100"}, Resends: -1})
+	wallet, err := payer.New(payer.Config{Signers: []payer.Signer{signer}, Limits: payer.Limits{PerRequest: "$100"}, Base: over, Resends: -1})
 	require.NoError(t, err)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.site.URL+"/api/settlements/"+strconv.FormatInt(c.due.ID, 10)+"/x402", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url(c.due.ID), nil)
 	require.NoError(t, err)
 	r.Header.Set("X-API-Key", c.key)
 	w, err := wallet.Client().Do(r)
@@ -252,12 +258,12 @@ func TestAPaymentThatIsSlowIsNotOvertakenByAnother(t *testing.T) {
 		_, body := c.pay(t)
 		first <- body
 	}()
-	require.Eventually(t, func() bool { return c.current(t).PaymentKey != "" }, 10*time.Second, time.Millisecond, "it is reserved, and on its way")
+	require.Eventually(t, func() bool { return c.current(t).PaymentKey != "" }, time.Minute, time.Millisecond, "it is reserved, and on its way")
 	require.Eventually(t, func() bool {
 		c.bank.mu.Lock()
 		defer c.bank.mu.Unlock()
 		return c.bank.slow == nil
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	c.bank.mu.Lock()
 	c.bank.next = []any{refused(x402.ReasonEVMInsufficientFunds)} // what the till is told when it asks for the first
 	c.bank.mu.Unlock()
@@ -265,6 +271,23 @@ func TestAPaymentThatIsSlowIsNotOvertakenByAnother(t *testing.T) {
 	require.NotEqual(t, 200, status, body)
 	release()
 	require.Contains(t, <-first, "Settlement paid successfully")
+	require.Equal(t, 1, c.bank.moved)
+}
+
+func TestNobodyIsAskedForASecondPaymentWhileOneIsUnderWay(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	c.bank.next = []any{errors.New("the line is dead"), errors.New("the line is dead")}
+	status, body := c.pay(t)
+	require.NotEqual(t, 200, status, body)
+	ask := func() (int, string) { return c.send(t, c.due.ID, "") }
+	status, body = ask()
+	require.Equal(t, 400, status, "and not 402: %s", body)
+	require.Contains(t, body, "A payment of this settlement is under way")
+	status, body = ask()
+	require.Equal(t, 200, status, body)
+	require.Contains(t, body, "Settlement is already paid")
+	require.Equal(t, registry.SettlementConfirmed, c.current(t).Status, "what a crash left open is closed by asking")
 	require.Equal(t, 1, c.bank.moved)
 }
 
