@@ -37,7 +37,6 @@ const (
 	CodeOfferExists            Code = "offer_exists"
 	CodeOfferNotActive         Code = "offer_not_active"
 	CodeOfferState             Code = "offer_state"
-	CodeIssuerNotActive        Code = "issuer_not_active"
 	CodeQuoteExpired           Code = "quote_expired"
 	CodeQuoteConsumed          Code = "quote_consumed"
 	CodeQuoteVoid              Code = "quote_void"

@@ -51,3 +51,26 @@ func TestAGuardLetsThroughWhoHasAnEntitlement(t *testing.T) {
 	require.Equal(t, 500, guarded(guard, roomWallet(1), "").Code, "what cannot be known is refused")
 	require.Equal(t, 401, guarded(r.Require("edut.plain"), roomWallet(1), "").Code, "a wallet is not taken on trust")
 }
+
+func TestAGuardSaysWhyAnEntitlementIsNotEnough(t *testing.T) {
+	t.Parallel()
+	r, _ := counted(t, nil)
+	e := r.buy("edut.plain", 1)
+	guard := r.RequireThat(marketplace.Requirement{
+		OfferID: "edut.plain",
+		Wallet:  func(r *http.Request) (string, error) { return r.Header.Get("X-Wallet"), nil },
+		OrgRoot: func(r *http.Request) string { return r.Header.Get("X-Workspace") },
+	})
+	require.Equal(t, 200, guarded(guard, roomWallet(1), "org.acme.root").Code)
+	w := guarded(guard, roomWallet(1), "org.other")
+	require.Equal(t, 403, w.Code)
+	require.Contains(t, w.Body.String(), `"error":"boundary_mismatch"`)
+	for _, to := range []marketplace.Availability{marketplace.AvailabilityGrace, marketplace.AvailabilityContinuity, marketplace.AvailabilityParked} {
+		require.Equal(t, 200, guarded(guard, roomWallet(1), "").Code)
+		_, err := r.SetAvailability(t.Context(), roomAdmin, e.ID, to, "")
+		require.NoError(t, err)
+	}
+	w = guarded(guard, roomWallet(1), "")
+	require.Equal(t, 403, w.Code)
+	require.Contains(t, w.Body.String(), `"error":"availability_parked"`)
+}

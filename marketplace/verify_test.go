@@ -11,6 +11,7 @@ import (
 
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/store"
+	"github.com/v402/v402/store/memory"
 )
 
 func TestAVerificationSaysWhetherSomebodyMayUseSomething(t *testing.T) {
@@ -261,4 +262,46 @@ func TestAnIDIsNotTakenForAWalletEvenIfItIsRemembered(t *testing.T) {
 	v, err = r.VerifyEntitlement(t.Context(), marketplace.VerifyRequest{Wallet: e.ID})
 	refused(t, err, marketplace.CodeInvalidRequest)
 	require.False(t, v.Valid)
+}
+
+// strange is a store whose entitlements are in a state that nobody knows.
+type strange struct {
+	*memory.Store
+	alter func(*marketplace.Entitlement)
+}
+
+func (s *strange) HeldEntitlements(ctx context.Context, wallet, offerID string, limit int) ([]marketplace.Entitlement, error) {
+	list, err := s.Store.HeldEntitlements(ctx, wallet, offerID, limit)
+	for i := range list {
+		s.alter(&list[i])
+	}
+	return list, err
+}
+
+func TestAStateThatIsNotKnownIsNotValid(t *testing.T) {
+	t.Parallel()
+	for _, alter := range []func(*marketplace.Entitlement){
+		func(e *marketplace.Entitlement) { e.State = "frozen" }, func(e *marketplace.Entitlement) { e.State = "" },
+		func(e *marketplace.Entitlement) { e.Availability = "away" }, func(e *marketplace.Entitlement) { e.Availability = "" },
+	} {
+		r := openRoom(t, func(c *marketplace.Config) { c.Store = &strange{c.Store.(*memory.Store), alter} })
+		r.buy(roomOffer, 1)
+		v, err := r.VerifyEntitlement(t.Context(), marketplace.VerifyRequest{Wallet: roomWallet(1), OfferID: roomOffer})
+		require.NoError(t, err)
+		require.False(t, v.Valid)
+		require.Equal(t, marketplace.VerifyUnknownState, v.Code)
+	}
+}
+
+func TestWhatWasSoldOutlivesItsOffer(t *testing.T) {
+	t.Parallel()
+	r := openRoom(t, nil)
+	r.buy(roomOffer, 1)
+	for _, to := range []marketplace.OfferStatus{marketplace.OfferPaused, marketplace.OfferRetired} {
+		_, err := r.SetOfferStatus(t.Context(), roomAdmin, roomOffer, to)
+		require.NoError(t, err)
+		v, err := r.VerifyEntitlement(t.Context(), marketplace.VerifyRequest{Wallet: roomWallet(1), OfferID: roomOffer})
+		require.NoError(t, err)
+		require.True(t, v.Valid)
+	}
 }

@@ -3,8 +3,6 @@ package catalog
 import (
 	"cmp"
 	"context"
-	"math/big"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 
 	"github.com/v402/v402/internal/web/v402api"
 	"github.com/v402/v402/store"
-	"github.com/v402/v402/x402"
 )
 
 // DemandQuery says which unpaid requests are analysed: those of the last hours.
@@ -59,27 +56,6 @@ type RequestedProduct struct {
 	Requests  int64  // that were not paid
 }
 
-// Sums are amounts by currency, in its smallest unit.
-type Sums map[string]*big.Int
-
-// add adds price n times.
-func (s Sums) add(currency string, price x402.Amount, n int64) {
-	sum := s[currency]
-	if sum == nil {
-		sum = new(big.Int)
-		s[currency] = sum
-	}
-	sum.Add(sum, new(big.Int).Mul(price.Big(), big.NewInt(n)))
-}
-
-// In is the sum in a currency, 0 if there is none.
-func (s Sums) In(currency string) *big.Int {
-	if sum := s[currency]; sum != nil {
-		return sum
-	}
-	return new(big.Int)
-}
-
 // UnpaidDemand analyses what was asked for of a provider's products and not paid
 // for. Sums are exact for what is in the access log.
 func (s *Service) UnpaidDemand(ctx context.Context, ownerID string, q DemandQuery, page store.PageNumber) (Demand, error) {
@@ -90,130 +66,64 @@ func (s *Service) UnpaidDemand(ctx context.Context, ownerID string, q DemandQuer
 	return s.demand(ctx, ownerID, q, page)
 }
 
-// demand does so for a page of whatever size.
+// demand does so for a page of whatever size, in one pass over the requesters.
 func (s *Service) demand(ctx context.Context, ownerID string, q DemandQuery, page store.PageNumber) (Demand, error) {
-	f, least, err := s.demandFilter(ownerID, q)
+	f, err := s.demandFilter(ownerID, q)
 	if err != nil {
 		return Demand{}, err
 	}
-	counts, err := s.store.UnpaidByProduct(ctx, f)
+	offset := (page.Page - 1) * page.Size // which may be above the bounds of a page
+	products := tallies{}
+	ranking := newRanking(int64(q.MinRequests), offset+page.Size)
+	err = s.store.Unpaid(ctx, f, func(n UnpaidCount) error {
+		value := n.value()
+		products.add(n.ProductID, n.Currency, n.Count, value)
+		ranking.add(n, value)
+		return nil
+	})
 	if err != nil {
 		return Demand{}, refusal(err, nil, "analyse unpaid requests")
 	}
-	d := Demand{Value: Sums{}, Currency: mostRequested(counts, func(c UnpaidCount) string { return c.Currency })}
-	for _, c := range counts {
-		d.Value.add(c.Currency, c.Price, c.Count)
-	}
-	if d.Products, err = s.requestedProducts(ctx, counts); err != nil {
+	d := Demand{Value: products.value(), Currency: products.currency()}
+	if d.Products, err = s.requestedProducts(ctx, products); err != nil {
 		return Demand{}, err
 	}
-	d.Requesters = store.List[Requester]{Page: page.Page, Size: page.Size}
-	if d.Requesters.Items, d.Requesters.Total, err = s.requesters(ctx, f, least, d.Currency, page); err != nil {
+	best, total := ranking.end(d.Currency)
+	d.Requesters = store.List[Requester]{Items: best[min(offset, len(best)):], Total: total, Page: page.Page, Size: page.Size}
+	if err := s.describe(ctx, d.Requesters.Items); err != nil {
 		return Demand{}, err
 	}
-	d.Left, err = s.store.LogGaps(ctx, ownerID, f.From, f.To)
+	d.Left, err = s.store.LogGaps(ctx, ownerID, f.From, time.Time{})
 	return d, refusal(err, nil, "analyse unpaid requests")
 }
 
-func (s *Service) demandFilter(ownerID string, q DemandQuery) (f UnpaidFilter, least int64, err error) {
+// demandFilter is what q selects of what an owner was asked for, as far as the log
+// is kept.
+func (s *Service) demandFilter(ownerID string, q DemandQuery) (UnpaidFilter, error) {
 	var faults v402api.Faults
-	if q.Hours == 0 {
-		q.Hours = 24
-	}
-	if q.MinRequests == 0 {
-		q.MinRequests = 1
-	}
-	faults.Between("hours", int64(q.Hours), 1, MaxDemandHours)
-	if q.MinRequests < 1 {
+	hours := cmp.Or(q.Hours, 24)
+	faults.Between("hours", int64(hours), 1, MaxDemandHours)
+	if q.MinRequests < 0 {
 		faults.Add("min_requests", v402api.InvalidRange, "min_requests must be at least 1")
 	}
-	now := s.now()
-	// What was flushed this moment belongs to it.
-	f = UnpaidFilter{OwnerID: ownerID, ProductID: q.ProductID, From: now.Add(-time.Duration(q.Hours) * time.Hour), To: now.Add(time.Second)}
-	return f, int64(q.MinRequests), faults.Err()
+	span := time.Duration(hours) * time.Hour
+	if kept := s.recorder.c.Retention; kept > 0 {
+		span = min(span, kept)
+	}
+	return UnpaidFilter{OwnerID: ownerID, ProductID: q.ProductID, From: s.now().Add(-span)}, faults.Err()
 }
 
-// mostRequested is the key with the most requests, the first by name of several.
-func mostRequested(counts []UnpaidCount, key func(UnpaidCount) string) string {
-	requests, best := map[string]int64{}, ""
-	for _, c := range counts {
-		k := key(c)
-		requests[k] += c.Count
-		if n := requests[best]; best == "" || requests[k] > n || requests[k] == n && k < best {
-			best = k
-		}
-	}
-	return best
-}
-
-func (s *Service) requestedProducts(ctx context.Context, counts []UnpaidCount) ([]RequestedProduct, error) {
-	requests := map[string]int64{}
-	for _, c := range counts {
-		requests[c.ProductID] += c.Count
-	}
-	ids := byCount(requests)
+func (s *Service) requestedProducts(ctx context.Context, products tallies) ([]RequestedProduct, error) {
+	ids := products.ranked()
 	var list []RequestedProduct
 	for _, id := range ids[:min(len(ids), topRequested)] {
 		p, err := s.store.Product(ctx, id)
 		if err = refusal(err, ErrProductUnknown, "read a product"); err != nil && err != ErrProductUnknown {
 			return nil, err
 		}
-		list = append(list, RequestedProduct{id, p.Title, requests[id]})
+		list = append(list, RequestedProduct{id, p.Title, products.count(id)})
 	}
 	return list, nil
-}
-
-// byCount are the keys of counts, the most counted first.
-func byCount(counts map[string]int64) []string {
-	keys := make([]string, 0, len(counts))
-	for k := range counts {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(a, b)) })
-	return keys
-}
-
-// requesters lists a page of those who asked at least so often, and how many they
-// are. It holds no more of them than up to that page.
-func (s *Service) requesters(ctx context.Context, f UnpaidFilter, least int64, currency string, page store.PageNumber) ([]Requester, int64, error) {
-	offset := (page.Page - 1) * page.Size // which may be above the bounds of a page
-	most := offset + page.Size
-	var total int64
-	var best []Requester
-	keep := func(r Requester) {
-		if r.Requests < least {
-			return
-		}
-		total++
-		if best = append(best, r); len(best) >= 2*most+64 {
-			best = foremost(best, currency, most)
-		}
-	}
-	var c collector
-	err := s.store.UnpaidByRequester(ctx, f, func(n UnpaidCount) error {
-		if r, ended := c.next(n.IP); ended {
-			keep(r)
-		}
-		c.add(n)
-		return nil
-	})
-	if err != nil {
-		return nil, 0, refusal(err, nil, "analyse unpaid requests")
-	}
-	if r, any := c.end(); any {
-		keep(r)
-	}
-	best = foremost(best, currency, most)
-	best = best[min(offset, len(best)):]
-	return best, total, s.describe(ctx, best)
-}
-
-// foremost sorts requesters and returns the first so many.
-func foremost(list []Requester, currency string, most int) []Requester {
-	slices.SortFunc(list, func(a, b Requester) int {
-		return cmp.Or(b.Value.In(currency).Cmp(a.Value.In(currency)), strings.Compare(b.lastID, a.lastID))
-	})
-	return slices.Clip(list[:min(len(list), most)])
 }
 
 // describe adds what the log says about the last request of each.
@@ -245,39 +155,4 @@ func logTime(id string) time.Time {
 		return time.Time{}
 	}
 	return ulid.Time(u.Time()).UTC()
-}
-
-// collector adds up the counts of one requester after another.
-type collector struct {
-	r        Requester
-	products map[string]int64 // nil: nobody's counts were added
-}
-
-// next returns whose counts are complete, if those of ip begin.
-func (c *collector) next(ip string) (r Requester, ended bool) {
-	if c.products == nil || c.r.IP == ip {
-		return Requester{}, false
-	}
-	return c.end()
-}
-
-func (c *collector) add(n UnpaidCount) {
-	if c.products == nil {
-		c.r, c.products = Requester{IP: n.IP, Value: Sums{}}, map[string]int64{}
-	}
-	c.r.Requests += n.Count
-	c.r.Value.add(n.Currency, n.Price, n.Count)
-	c.r.lastID = max(c.r.lastID, n.LastID)
-	c.products[n.ProductID] += n.Count
-}
-
-// end returns whose counts were added last, if anybody's.
-func (c *collector) end() (r Requester, any bool) {
-	if c.products == nil {
-		return Requester{}, false
-	}
-	r = c.r
-	r.ProductIDs = byCount(c.products)
-	*c = collector{}
-	return r, true
 }

@@ -18,7 +18,7 @@ const (
 	EventProductUnpublished = "product.unpublished"
 	EventProductArchived    = "product.archived"
 	EventProductDeleted     = "product.deleted"
-	EventProductViewed      = "product.viewed"    // views since the last one
+	EventProductViewed      = "product.viewed"    // with views of the last seconds; of the most viewed products if they are many
 	EventProductModerated   = "product.moderated" // with action and reason
 	EventReviewPosted       = "review.posted"     // a [ReviewEvent]
 	EventWalletChanged      = "wallet.changed"    // a [WalletEvent]
@@ -32,7 +32,7 @@ type ProductEvent struct {
 	Status    ProductStatus `json:"status"`
 	Price     string        `json:"price"`
 	Currency  string        `json:"currency"`
-	Views     int64         `json:"views,omitempty"`  // of product.viewed: since the last event
+	Views     int64         `json:"views,omitempty"`  // of product.viewed
 	Action    string        `json:"action,omitempty"` // of product.moderated
 	Reason    string        `json:"reason,omitempty"`
 	At        time.Time     `json:"at"`

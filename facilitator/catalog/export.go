@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"time"
 
 	"github.com/v402/v402/store"
 )
@@ -23,41 +22,36 @@ func (s *Service) EachLogEntry(ctx context.Context, ownerID string, f LogFilter,
 		return err
 	}
 	before := ""
-	for range MaxExport / exportStep {
+	return each(func() ([]LogEntry, error) {
 		list, err := s.store.LogEntries(ctx, f, before, 0, exportStep)
-		if err != nil {
-			return refusal(err, nil, "export the access log")
+		if len(list) > 0 {
+			before = list[len(list)-1].ID
 		}
-		for _, e := range list {
-			if err := use(e); err != nil {
-				return err
-			}
-			before = e.ID
-		}
-		if len(list) < exportStep {
-			break
-		}
-	}
-	return nil
-}
-
-// EachProduct calls use with the products that [Service.Products] lists, up to
-// [MaxExport], the oldest first.
-func (s *Service) EachProduct(ctx context.Context, f ProductFilter, use func(Product) error) error {
-	f.Sort, f.Upward = ByCreated, true // what is added meanwhile comes last
-	return eachPage(ctx, func(ctx context.Context, page store.PageNumber) (store.List[Product], error) {
-		return s.Products(ctx, f, page)
+		return list, refusal(err, nil, "export the access log")
 	}, use)
 }
 
-// EachPayment calls use with the payments that [Service.Payments] lists and that
-// were there when it began, up to [MaxExport], the newest first.
+// EachProduct calls use with the products that [Service.Products] lists, up to
+// [MaxExport], the oldest first: each once, whatever is added or sold meanwhile.
+func (s *Service) EachProduct(ctx context.Context, f ProductFilter, use func(Product) error) error {
+	f = f.trimmed()
+	var place int64
+	return each(func() (list []Product, err error) {
+		list, place, err = s.store.ProductsAfter(ctx, f, place, exportStep)
+		return list, refusal(err, nil, "export products")
+	}, use)
+}
+
+// EachPayment calls use with the payments that [Service.Payments] lists, up to
+// [MaxExport], the newest first: each once, and none that is added meanwhile.
 func (s *Service) EachPayment(ctx context.Context, f PaymentFilter, use func(Payment) error) error {
-	if now := s.now(); f.To.IsZero() || f.To.After(now) {
-		f.To = now.Add(time.Microsecond) // what is added meanwhile would move the pages
-	}
-	return eachPage(ctx, func(ctx context.Context, page store.PageNumber) (store.List[Payment], error) {
-		return s.Payments(ctx, f, page)
+	var last Payment
+	return each(func() ([]Payment, error) {
+		list, err := s.store.ProductPaymentsAfter(ctx, f, last, exportStep)
+		if len(list) > 0 {
+			last = list[len(list)-1]
+		}
+		return list, refusal(err, nil, "export payments")
 	}, use)
 }
 
@@ -76,20 +70,20 @@ func (s *Service) EachRequester(ctx context.Context, ownerID string, q DemandQue
 	return nil
 }
 
-// eachPage calls use with what list lists, page by page, up to [MaxExport].
-func eachPage[T any](ctx context.Context, list func(context.Context, store.PageNumber) (store.List[T], error), use func(T) error) error {
-	for page := 1; page <= MaxExport/exportStep; page++ {
-		l, err := list(ctx, store.PageNumber{Page: page, Size: exportStep})
+// each calls use with what next returns, a step at a time, up to [MaxExport].
+func each[T any](next func() ([]T, error), use func(T) error) error {
+	for range MaxExport / exportStep {
+		list, err := next()
 		if err != nil {
 			return err
 		}
-		for _, item := range l.Items {
+		for _, item := range list {
 			if err := use(item); err != nil {
 				return err
 			}
 		}
-		if len(l.Items) < exportStep {
-			break
+		if len(list) < exportStep {
+			return nil
 		}
 	}
 	return nil

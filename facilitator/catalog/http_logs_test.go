@@ -19,6 +19,7 @@ import (
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
 	"github.com/v402/v402/internal/webtest"
+	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/memory"
 	"github.com/v402/v402/x402"
 )
@@ -311,6 +312,25 @@ func TestOldRequestsAndThoseOfOthersAreNotAnalysed(t *testing.T) {
 	})
 }
 
+func TestNothingIsAnalysedThatTheLogNoLongerKeeps(t *testing.T) {
+	webtest.OverEachStore(t, func(t *testing.T, s catalog.Store) {
+		d := openDesk(t, s, func(c *catalog.Config) { c.Log.Retention = 2 * time.Hour })
+		p := d.sell("p", "P", "1", "ETH")
+		d.clock = noon.Add(-3 * time.Hour)
+		d.ask(p, "10.0.0.1", 3, catalog.LogRequested)
+		d.clock = noon.Add(-time.Hour)
+		d.ask(p, "10.0.0.1", 2, catalog.LogRequested)
+		d.clock = noon
+		var got demanded
+		for range 2 {
+			d.read("/providers/unpaid-requests?hours=168", &got)
+			require.Equal(t, "2", got.Revenue, "whether it was purged yet or not")
+			_, err := s.PurgeLog(t.Context(), noon.Add(-2*time.Hour), 100)
+			require.NoError(t, err)
+		}
+	})
+}
+
 func TestWhatWasLeftOutIsTold(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t, memory.New(), func(c *catalog.Config) {
@@ -411,6 +431,57 @@ func TestAnExportIsSentWhileItIsRead(t *testing.T) {
 	require.Zero(t, sent[0])
 	require.Greater(t, sent[1], 10_000, "the first rows are out before the next are read")
 	require.Greater(t, sent[2], 2*sent[1]-10_000)
+}
+
+// busyShop is a store where something happens before each step of an export.
+type busyShop struct {
+	*memory.Store
+	meanwhile func()
+}
+
+func (b *busyShop) ProductsAfter(ctx context.Context, f catalog.ProductFilter, place int64, limit int) ([]catalog.Product, int64, error) {
+	b.meanwhile()
+	return b.Store.ProductsAfter(ctx, f, place, limit)
+}
+
+func (b *busyShop) ProductPaymentsAfter(ctx context.Context, f catalog.PaymentFilter, last catalog.Payment, limit int) ([]catalog.Payment, error) {
+	b.meanwhile()
+	return b.Store.ProductPaymentsAfter(ctx, f, last, limit)
+}
+
+func TestAnExportHasEachRowOnceWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+	s := &busyShop{Store: memory.New(), meanwhile: func() {}}
+	d := openDesk(t, s)
+	var p catalog.Product
+	for n := range 1300 {
+		p = d.sell(fmt.Sprintf("p%04d", n), "P", "7", "ETH")
+	}
+	d.bought(p, 1300, "7", x402.Ethereum, noon.Add(-time.Minute))
+	step := 0
+	s.meanwhile = func() { // what was listed goes, and new things come
+		_, err := s.UpdateProduct(t.Context(), fmt.Sprintf("p%04d", step), func(p *catalog.Product) ([]store.Event, error) {
+			p.Status = catalog.ProductDeleted
+			return nil, nil
+		})
+		require.NoError(t, err)
+		step++
+		d.bought(d.sell(fmt.Sprintf("new%d", step), "New", "7", "ETH"), 3, "7", x402.Ethereum, d.clock)
+	}
+	for _, c := range []struct {
+		list, old string // and how rows begin that were there before
+		want      int
+	}{{"products", "p", 1299}, {"payments", "pay-p1299", 1300}} { // one product is deleted before the first step
+		seen, old := map[string]bool{}, 0
+		for _, row := range d.table("/providers/"+c.list+"/export.csv", c.list+".csv")[1:] {
+			require.False(t, seen[row[0]], "%s is there twice", row[0])
+			seen[row[0]] = true
+			if strings.HasPrefix(row[0], c.old) {
+				old++
+			}
+		}
+		require.Equal(t, c.want, old, c.list)
+	}
 }
 
 // table reads an answer in CSV.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"math/big"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/v402/v402/internal/web/v402api"
@@ -95,7 +94,7 @@ func (s *Service) TopProducts(ctx context.Context, ownerID string, metric Produc
 		}
 		return top, nil
 	}
-	for _, id := range sales.ranked(metric, top.Currency, views) {
+	for _, id := range sales.rankedBy(metric, top.Currency, views) {
 		if len(top.Products) == limit {
 			break
 		}
@@ -110,31 +109,15 @@ func (s *Service) TopProducts(ctx context.Context, ownerID string, metric Produc
 	return top, nil
 }
 
-// productSales is what products brought, by their IDs.
-type productSales map[string]*productSale
-
-type productSale struct {
-	revenue   Sums
-	purchases int64
-	counted   map[string]int64 // purchases by currency
-}
-
 // sales are those of an owner's products, or of all, since then.
-func (s *Service) sales(ctx context.Context, ownerID string, since time.Time) (productSales, error) {
+func (s *Service) sales(ctx context.Context, ownerID string, since time.Time) (tallies, error) {
 	counts, err := s.store.ProductSales(ctx, ownerID, since, s.now().Add(time.Second))
 	if err != nil {
 		return nil, refusal(err, nil, "count sales")
 	}
-	all := productSales{}
+	all := tallies{}
 	for _, c := range counts {
-		sale := all[c.ProductID]
-		if sale == nil {
-			sale = &productSale{revenue: Sums{}, counted: map[string]int64{}}
-			all[c.ProductID] = sale
-		}
-		sale.purchases += c.Count
-		sale.counted[c.Currency] += c.Count
-		sale.revenue.addBig(c.Currency, s.inPriceUnit(c))
+		all.add(c.ProductID, c.Currency, c.Count, s.inPriceUnit(c))
 	}
 	return all, nil
 }
@@ -156,46 +139,22 @@ func (s *Service) inPriceUnit(c SaleCount) *big.Int {
 	return sum.Quo(sum, ten.Exp(ten, big.NewInt(int64(coin.Decimals-unit.Decimals)), nil))
 }
 
-// addBig adds an amount.
-func (s Sums) addBig(currency string, n *big.Int) { s[currency] = new(big.Int).Add(s.In(currency), n) }
-
-// currency is that of most purchases, the first by name of several.
-func (p productSales) currency() string {
-	counts := map[string]int64{}
-	for _, sale := range p {
-		for currency, n := range sale.counted {
-			counts[currency] += n
-		}
-	}
-	if len(counts) == 0 {
-		return ""
-	}
-	return byCount(counts)[0]
-}
-
-// ranked are the products that have something of the metric, the best first.
-func (p productSales) ranked(metric ProductMetric, currency string, views map[string]int64) []string {
-	var ids []string
+// rankedBy are the products that have something of the metric, the best first.
+func (t tallies) rankedBy(metric ProductMetric, currency string, views map[string]int64) []string {
 	if metric == MetricViews {
 		return byCount(views)
 	}
-	for id := range p {
-		ids = append(ids, id)
+	ids := t.ranked()
+	if metric == MetricRevenue {
+		slices.SortStableFunc(ids, func(a, b string) int { return t[b].value.In(currency).Cmp(t[a].value.In(currency)) })
 	}
-	slices.SortFunc(ids, func(a, b string) int {
-		order := cmp.Compare(p[b].purchases, p[a].purchases)
-		if metric == MetricRevenue {
-			order = cmp.Or(p[b].revenue.In(currency).Cmp(p[a].revenue.In(currency)), order)
-		}
-		return cmp.Or(order, strings.Compare(a, b))
-	})
 	return ids
 }
 
-func (p productSales) insight(of Product, views map[string]int64) ProductInsight {
-	i := ProductInsight{Product: of, Revenue: Sums{}, Views: views[of.ID]}
-	if sale := p[of.ID]; sale != nil {
-		i.Revenue, i.Purchases = sale.revenue, sale.purchases
+func (t tallies) insight(p Product, views map[string]int64) ProductInsight {
+	i := ProductInsight{Product: p, Revenue: Sums{}, Views: views[p.ID]}
+	if sale := t[p.ID]; sale != nil {
+		i.Revenue, i.Purchases = sale.value, sale.count
 	}
 	return i
 }

@@ -117,7 +117,7 @@ func (s *Service) Recommend(ctx context.Context, ownerID string) (Recommendation
 }
 
 // market sums up what is bought.
-func (s *Service) market(ctx context.Context, sales productSales, now time.Time) (Market, error) {
+func (s *Service) market(ctx context.Context, sales tallies, now time.Time) (Market, error) {
 	const looked, listed = 50, 5
 	trends, err := s.store.ProductTrends(ctx, now.Add(-week), "", looked)
 	if err != nil {
@@ -136,17 +136,17 @@ func (s *Service) market(ctx context.Context, sales productSales, now time.Time)
 
 // middleHalf is the range between the quartiles of what was paid on average for
 // each product, by sales.
-func (p productSales) middleHalf() PriceRange {
+func (t tallies) middleHalf() PriceRange {
 	const fewest = 5
 	type paid struct {
 		price *big.Int
 		sales int64
 	}
-	r := PriceRange{Currency: p.currency()}
+	r := PriceRange{Currency: t.currency()}
 	var list []paid
-	for _, sale := range p {
-		if n := sale.counted[r.Currency]; n > 0 {
-			list = append(list, paid{new(big.Int).Quo(sale.revenue.In(r.Currency), big.NewInt(n)), n})
+	for _, sale := range t {
+		if n := sale.byCurrency[r.Currency]; n > 0 {
+			list = append(list, paid{new(big.Int).Quo(sale.value.In(r.Currency), big.NewInt(n)), n})
 			r.Sales += n
 		}
 	}
@@ -167,62 +167,53 @@ func (p productSales) middleHalf() PriceRange {
 	return r
 }
 
-func (s *Service) demandAdvice(ctx context.Context, ownerID string, sales productSales) (Advice, error) {
+func (s *Service) demandAdvice(ctx context.Context, ownerID string, sales tallies) (Advice, error) {
 	const fewest, times = 10, 20
-	f, _, err := s.demandFilter(ownerID, DemandQuery{Hours: MaxDemandHours})
+	f, err := s.demandFilter(ownerID, DemandQuery{Hours: MaxDemandHours})
 	if err != nil {
 		return Advice{}, err
 	}
-	counts, err := s.store.UnpaidByProduct(ctx, f)
+	asked := tallies{}
+	err = s.store.Unpaid(ctx, f, func(n UnpaidCount) error {
+		asked.add(n.ProductID, n.Currency, n.Count, n.value())
+		return nil
+	})
 	if err != nil {
 		return Advice{}, refusal(err, nil, "analyse unpaid requests")
-	}
-	requests := map[string]int64{}
-	for _, c := range counts {
-		requests[c.ProductID] += c.Count
 	}
 	a := Advice{
 		Kind: AdviceUnpaid, Title: "Many ask and few pay", Value: Sums{},
 		Description: "These products were asked for at least 10 times in the last week and bought less than once in 20 times. Try a lower price, or show more of them in the preview.",
 	}
-	for _, id := range byCount(requests) {
-		var bought int64
-		if sale := sales[id]; sale != nil {
-			bought = sale.purchases
-		}
-		if requests[id] < fewest || bought*times >= requests[id] {
+	for _, id := range asked.ranked() {
+		of := asked[id]
+		if of.count < fewest || sales.count(id)*times >= of.count {
 			continue
 		}
-		a.ProductIDs, a.Requests = append(a.ProductIDs, id), a.Requests+requests[id]
-		for _, c := range counts {
-			if c.ProductID == id {
-				a.Value.add(c.Currency, c.Price, c.Count)
-			}
+		a.ProductIDs, a.Requests = append(a.ProductIDs, id), a.Requests+of.count
+		for currency, n := range of.value {
+			a.Value.add(currency, n)
 		}
 	}
 	a.Seen = a.Requests
 	return a, nil
 }
 
-func convertAdvice(products []Product, sales productSales, views map[string]int64) Advice {
+func convertAdvice(products []Product, sales tallies, views map[string]int64) Advice {
 	const fewest, times = 50, 100
 	a := Advice{
 		Kind: AdviceConvert, Title: "Seen and not bought",
 		Description: "These products were seen at least 50 times in the last month and bought less than once in 100 times. Look at their title, preview and price.",
 	}
 	for _, p := range products {
-		var bought int64
-		if sale := sales[p.ID]; sale != nil {
-			bought = sale.purchases
-		}
-		if p.OnSale() && views[p.ID] >= fewest && bought*times < views[p.ID] {
+		if p.OnSale() && views[p.ID] >= fewest && sales.count(p.ID)*times < views[p.ID] {
 			a.ProductIDs, a.Seen = append(a.ProductIDs, p.ID), a.Seen+views[p.ID]
 		}
 	}
 	return a
 }
 
-func priceAdvice(products []Product, sales productSales, market PriceRange) Advice {
+func priceAdvice(products []Product, sales tallies, market PriceRange) Advice {
 	a := Advice{Kind: AdvicePrice, Title: "Dearer than what is bought", Seen: market.Sales}
 	if market.Max == nil {
 		return a

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
 )
 
@@ -105,9 +106,12 @@ func (f LogFilter) Matches(e LogEntry) bool {
 
 // LogBatch is what a recorder stores at once.
 type LogBatch struct {
-	Entries []LogEntry // in the order of their IDs
-	Left    []LogGap   // what was left out since the batch before; not without entries
+	Entries []LogEntry    // in the order of their IDs
+	Left    []LogGap      // what was left out since the batch before; not without entries
+	Events  []store.Event // of type [EventAccessDenied]
 }
+
+func (b LogBatch) empty() bool { return len(b.Entries) == 0 && len(b.Events) == 0 }
 
 // LogGap is how many attempts of an owner's products were left out.
 type LogGap struct {
@@ -130,11 +134,9 @@ type LogStore interface {
 	// whole hours, with what could not be told apart.
 	LogGaps(ctx context.Context, ownerID string, from, to time.Time) (int64, error)
 
-	// UnpaidByProduct and UnpaidByRequester count the requests that f selects, as
-	// [UnpaidFilter] says. The second calls each in the order of IP; it must not
-	// use the store.
-	UnpaidByProduct(ctx context.Context, f UnpaidFilter) ([]UnpaidCount, error)
-	UnpaidByRequester(ctx context.Context, f UnpaidFilter, each func(UnpaidCount) error) error
+	// Unpaid counts the requests that f selects and calls each in the order of
+	// IP. It must not use the store; its error ends the count and is returned.
+	Unpaid(ctx context.Context, f UnpaidFilter, each func(UnpaidCount) error) error
 	// LogEntriesByID returns those of the entries that are still there.
 	LogEntriesByID(ctx context.Context, ids []string) ([]LogEntry, error)
 
@@ -144,16 +146,19 @@ type LogStore interface {
 }
 
 // UnpaidFilter selects the requests of one owner's products that were told the
-// price and not followed by a payment: those in [From, To) that the same address
-// made after its last payment for the product in that time, if it made one.
+// price and not followed by a payment: those since From that the same address made
+// after its last payment for the product in that time, if it made one.
 type UnpaidFilter struct {
 	OwnerID   string
 	ProductID string // any if empty
-	From, To  time.Time
+	// From is at most [MaxDemandHours] before the newest entry, and not before what
+	// was purged: a store may keep counts for longer than entries, and no longer than
+	// that.
+	From time.Time
 }
 
-// UnpaidCount is how often a product was asked for at one price without being
-// paid for, by one address or, of [LogStore.UnpaidByProduct], by all.
+// UnpaidCount is how often an address asked for a product at one price without
+// paying for it.
 type UnpaidCount struct {
 	IP        string
 	ProductID string

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/v402/v402/store"
 )
 
 // Bounds of a recorder.
@@ -38,7 +40,8 @@ type recorder struct {
 	granted sample
 	others  sample
 	left    map[string]int64 // attempts that were not kept, by owner
-	since   time.Time        // when this interval began
+	denied  denials
+	since   time.Time // when this interval began
 
 	saving sync.Mutex // held by whoever stores; over what follows
 	unsent LogBatch   // that was not stored yet
@@ -51,7 +54,7 @@ type recorder struct {
 // while it runs.
 func newRecorder(store LogStore, c LogConfig, now func() time.Time, log *slog.Logger) *recorder {
 	c = c.withDefaults()
-	r := &recorder{store: store, c: c, now: now, log: log, full: make(chan struct{}, 1), left: map[string]int64{}, since: now()}
+	r := &recorder{store: store, c: c, now: now, log: log, full: make(chan struct{}, 1), left: map[string]int64{}, denied: denials{}, since: now()}
 	r.random = ulid.Monotonic(rand.Reader, 0)
 	r.granted, r.others = newSample(c), newSample(c)
 	return r
@@ -80,6 +83,10 @@ func (r *recorder) add(e LogEntry, remote string) {
 	now := r.now().UTC().Truncate(time.Millisecond)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	e.CreatedAt = now
+	if e.Status == LogDenied {
+		r.denied.add(&e)
+	}
 	s := &r.others
 	if e.Granted() {
 		s = &r.granted
@@ -91,7 +98,7 @@ func (r *recorder) add(e LogEntry, remote string) {
 	if at < 0 {
 		return
 	}
-	e.CreatedAt, e.UserAgent = now, agent(e.UserAgent)
+	e.UserAgent = agent(e.UserAgent)
 	s.entries[at] = attempt{e, address(remote)}
 	if len(s.entries) == flushAt && !left {
 		select {
@@ -151,10 +158,10 @@ func (r *recorder) flush(ctx context.Context) error {
 	r.saving.Lock()
 	defer r.saving.Unlock()
 	for range 2 { // what could not be stored before, and what came since
-		if len(r.unsent.Entries) == 0 {
+		if r.unsent.empty() {
 			r.unsent = r.take()
 		}
-		if len(r.unsent.Entries) == 0 {
+		if r.unsent.empty() {
 			return nil
 		}
 		if err := r.store.AddLog(ctx, r.unsent); err != nil {
@@ -167,9 +174,9 @@ func (r *recorder) flush(ctx context.Context) error {
 
 // take ends the interval and returns what it brought, as it is stored.
 func (r *recorder) take() LogBatch {
-	attempts, left := r.swap()
+	attempts, left, events := r.swap()
 	slices.SortStableFunc(attempts, func(a, b attempt) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	var b LogBatch
+	b := LogBatch{Events: events}
 	for _, a := range attempts {
 		e := a.LogEntry
 		e.ID, e.IP = r.newID(e.CreatedAt), r.c.shown(a.addr)
@@ -191,15 +198,15 @@ func (r *recorder) newID(t time.Time) string {
 	return logPrefix + ulid.MustNew(ulid.Timestamp(t), r.random).String()
 }
 
-func (r *recorder) swap() ([]attempt, map[string]int64) {
+func (r *recorder) swap() ([]attempt, map[string]int64, []store.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	passed := now.Sub(r.since)
+	passed := max(now.Sub(r.since), 0) // a clock may be set back
 	attempts := append(r.others.take(r.c, passed), r.granted.take(r.c, passed)...)
 	left := r.left
 	r.left, r.since = map[string]int64{}, now
-	return attempts, left
+	return attempts, left, r.denied.take(now.UTC())
 }
 
 // country is a code as it is kept, or nothing.

@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/memory"
 	"github.com/v402/v402/x402"
 )
@@ -30,6 +31,7 @@ type logbook struct {
 	mu      sync.Mutex
 	entries []catalog.LogEntry
 	left    map[string]int64
+	events  []store.Event
 	batches int
 	broken  error         // what is answered in place of storing
 	slow    time.Duration // how long it takes
@@ -45,7 +47,7 @@ func (l *logbook) AddLog(ctx context.Context, b catalog.LogBatch) error {
 		return err
 	}
 	l.batches++
-	l.entries = append(l.entries, b.Entries...)
+	l.entries, l.events = append(l.entries, b.Entries...), append(l.events, b.Events...)
 	for _, g := range b.Left {
 		if l.left == nil {
 			l.left = map[string]int64{}

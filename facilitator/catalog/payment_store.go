@@ -43,6 +43,9 @@ type PaymentStore interface {
 	ProductPaymentByKey(ctx context.Context, key string) (Payment, error)
 	// ProductPayments are listed by their time of creation, the newest first.
 	ProductPayments(ctx context.Context, f PaymentFilter, page store.PageNumber) (store.List[Payment], error)
+	// ProductPaymentsAfter lists up to limit of them, those that come after last; all
+	// do if that is zero.
+	ProductPaymentsAfter(ctx context.Context, f PaymentFilter, last Payment, limit int) ([]Payment, error)
 
 	// AddPaymentRefund lets change refund a payment, as in UpdateProductPayment, and
 	// stores the refund with it.

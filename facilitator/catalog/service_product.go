@@ -92,9 +92,13 @@ func mayChange(u account.User, p *Product) bool {
 
 // Products lists products. Set f.OwnerID for those of one provider.
 func (s *Service) Products(ctx context.Context, f ProductFilter, page store.PageNumber) (store.List[Product], error) {
-	f.Category, f.Search = strings.TrimSpace(f.Category), strings.TrimSpace(f.Search)
-	list, err := s.store.Products(ctx, f, page.Bounded())
+	list, err := s.store.Products(ctx, f.trimmed(), page.Bounded())
 	return list, refusal(err, nil, "list products")
+}
+
+func (f ProductFilter) trimmed() ProductFilter {
+	f.Category, f.Search = strings.TrimSpace(f.Category), strings.TrimSpace(f.Search)
+	return f
 }
 
 // UpdateProduct changes a product of u's: [ErrProductUnknown],

@@ -42,6 +42,9 @@ type ProductStore interface {
 	Product(ctx context.Context, id string) (Product, error)
 	ProductBySlug(ctx context.Context, slug string) (Product, error)
 	Products(ctx context.Context, f ProductFilter, page store.PageNumber) (store.List[Product], error)
+	// ProductsAfter lists up to limit of them in the order of creation, those after
+	// a place, and returns the place of the last one; 0 is before the first.
+	ProductsAfter(ctx context.Context, f ProductFilter, place int64, limit int) (list []Product, last int64, err error)
 
 	// SuspendOwner makes all products of an owner Suspended, or no longer so, and
 	// those that are added later. What was said at a later time stands.
@@ -51,7 +54,8 @@ type ProductStore interface {
 	ProviderRating(ctx context.Context, ownerID string) (sum, count int64, err error)
 
 	// CountViews adds views, by product ID; products that are gone are left out.
-	// For each that was counted, event makes an event.
+	// For each that was counted, event makes an event, or one without an ID, which is
+	// not saved.
 	CountViews(ctx context.Context, views map[string]int64, at time.Time, event func(p Product, views int64) store.Event) error
 }
 

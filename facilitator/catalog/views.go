@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/v402/v402/store"
 )
 
@@ -15,14 +17,22 @@ type views struct {
 
 	mu     sync.Mutex
 	counts map[string]int64 // by product ID
+	events *rate.Limiter
 }
 
-// maxViewed is of how many products views are kept: then they are stored at
-// once, and those of further products are not counted until they are.
-const maxViewed = 10_000
+// Bounds of what anybody can cause.
+const (
+	// maxViewed is of how many products views are kept: then they are stored at
+	// once, and those of further products are not counted until they are.
+	maxViewed = 10_000
+	// viewEvents is how many events a second there are of views in the long run, and
+	// maxViewEvents how many at once.
+	viewEvents    = 100
+	maxViewEvents = 1000
+)
 
 func newViews() *views {
-	return &views{full: make(chan struct{}, 1), counts: map[string]int64{}}
+	return &views{full: make(chan struct{}, 1), counts: map[string]int64{}, events: rate.NewLimiter(viewEvents, maxViewEvents)}
 }
 
 func (v *views) add(id string) {
@@ -58,6 +68,19 @@ func (v *views) putBack(counts map[string]int64) {
 	}
 }
 
+// tell says of which products there are events: of all or, if they are too many,
+// of those that were viewed most.
+func (v *views) tell(counts map[string]int64, now time.Time) map[string]bool {
+	ids := byCount(counts)
+	ids = ids[:min(len(ids), max(int(v.events.TokensAt(now)), 0))]
+	v.events.AllowN(now, len(ids))
+	told := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		told[id] = true
+	}
+	return told
+}
+
 // FlushViews stores the views that were counted and not stored yet. [Service.Run]
 // does so every Config.ViewsEvery.
 func (s *Service) FlushViews(ctx context.Context) error {
@@ -66,7 +89,11 @@ func (s *Service) FlushViews(ctx context.Context) error {
 		return nil
 	}
 	now := s.now()
+	told := s.views.tell(counts, now)
 	err := s.store.CountViews(ctx, counts, now, func(p Product, n int64) store.Event {
+		if !told[p.ID] {
+			return store.Event{}
+		}
 		data := newProductEvent(&p, now)
 		data.Views = n
 		return newEvent(EventProductViewed, p.ID, data, now)

@@ -42,12 +42,10 @@ func (s *DB) countViews(ctx context.Context, tx querier, ids []string, views map
 	}
 	events := make([]store.Event, 0, len(found))
 	for _, p := range found {
-		n := views[p.ID]
-		if err := addReportViews(ctx, tx, p.ID, p.OwnerID, at, n); err != nil {
-			return err
+		p.Views += views[p.ID]
+		if e := event(p, views[p.ID]); e.ID != "" {
+			events = append(events, e)
 		}
-		p.Views += n
-		events = append(events, event(p, n))
 	}
 	for run := range pieces(found, s.rows) {
 		if err := addViews(ctx, tx, run, views, at); err != nil {
@@ -57,18 +55,22 @@ func (s *DB) countViews(ctx context.Context, tx querier, ids []string, views map
 	return s.saveEvents(ctx, tx, events)
 }
 
-// addViews adds views to products, with one statement for each of the two tables.
+// addViews adds views to products, with one statement for each of the three tables.
 func addViews(ctx context.Context, tx querier, run []catalog.Product, views map[string]int64, at time.Time) error {
-	var added, active []any
+	var added, active, reported []any
 	for _, p := range run {
-		added, active = append(added, p.ID, views[p.ID]), append(active, hourOf(at), p.ID, views[p.ID], 0)
+		n := views[p.ID]
+		added, active, reported = append(added, p.ID, n), append(active, hourOf(at), p.ID, n, 0), append(reported, hourOf(at), p.ID, p.OwnerID, n)
 	}
 	query := fromValues(1, len(run), value{"v_id", "TEXT"}, value{"v_views", "BIGINT"}) +
 		"UPDATE v402_catalog_products SET views = views + v_views FROM v WHERE id = v_id"
 	if _, err := tx.ExecContext(ctx, query, added...); err != nil {
 		return err
 	}
-	return addActivity(ctx, tx, active)
+	if err := addActivity(ctx, tx, active); err != nil {
+		return err
+	}
+	return addReportViews(ctx, tx, reported)
 }
 
 // countPurchase adds a purchase to a product, with the payment that confirms it.

@@ -18,7 +18,33 @@ var productOrders = map[catalog.ProductSort]string{
 
 // Products implements [catalog.ProductStore].
 func (s *DB) Products(ctx context.Context, of catalog.ProductFilter, page store.PageNumber) (store.List[catalog.Product], error) {
-	var f filter
+	order := cmp.Or(productOrders[of.Sort], "p.created_at")
+	if of.Upward {
+		order += " ASC, p.seq DESC"
+	} else {
+		order += " DESC, p.seq DESC"
+	}
+	list, err := productPage(ctx, s.read, products.counted, productFilter(of), order, page)
+	if err != nil {
+		return list, s.errorf("list products: %w", err)
+	}
+	return list, nil
+}
+
+// ProductsAfter implements [catalog.ProductStore].
+func (s *DB) ProductsAfter(ctx context.Context, of catalog.ProductFilter, place int64, limit int) (list []catalog.Product, last int64, err error) {
+	found, err := after(ctx, s.read, products, productFilter(of), place, limit)
+	if err != nil {
+		return nil, place, s.errorf("list products: %w", err)
+	}
+	for _, p := range found {
+		list, place = append(list, p.Product), p.seq
+	}
+	return list, place, nil
+}
+
+// productFilter is of as conditions.
+func productFilter(of catalog.ProductFilter) (f filter) {
 	f.text("p.owner_id = ?", of.OwnerID)
 	if of.Status == "" {
 		f.conditions = append(f.conditions, "p.status <> 'deleted'")
@@ -31,17 +57,7 @@ func (s *DB) Products(ctx context.Context, of catalog.ProductFilter, page store.
 	if of.Flagged {
 		f.conditions = append(f.conditions, "p.flagged")
 	}
-	order := cmp.Or(productOrders[of.Sort], "p.created_at")
-	if of.Upward {
-		order += " ASC, p.seq DESC"
-	} else {
-		order += " DESC, p.seq DESC"
-	}
-	list, err := productPage(ctx, s.read, products.counted, f, order, page)
-	if err != nil {
-		return list, s.errorf("list products: %w", err)
-	}
-	return list, nil
+	return f
 }
 
 // productPage lists one page of the products that tables and f select.
@@ -55,8 +71,9 @@ func productPage(ctx context.Context, q querier, tables string, f filter, order 
 	}
 	out.Total = total
 	where := f.String()
-	limit := f.limit(page)
-	out.Items, err = all(ctx, q, bareProduct, "SELECT "+products.columns+" FROM "+tables+where+" ORDER BY "+order+limit, f.args...)
+	// Rows are read once their place is known: what is sorted is short.
+	place := "SELECT p.id FROM " + tables + where + " ORDER BY " + order + f.limit(page)
+	out.Items, err = all(ctx, q, bareProduct, "SELECT "+products.columns+" FROM "+products.counted+" WHERE p.id IN ("+place+") ORDER BY "+order, f.args...)
 	return out, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/v402/v402/facilitator/catalog"
@@ -18,15 +17,21 @@ const logColumns = "id, product_id, owner_id, status, ip, user_agent, country, p
 // AddLog implements [catalog.LogStore]. A batch whose entries are all there was
 // stored before.
 func (s *DB) AddLog(ctx context.Context, b catalog.LogBatch) error {
-	if len(b.Entries) == 0 {
+	if len(b.Entries) == 0 && len(b.Events) == 0 {
 		return nil
 	}
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
 		added, err := addLogEntries(ctx, tx, b.Entries)
-		if err != nil || added == 0 {
+		if err != nil || added == 0 && len(b.Entries) > 0 {
 			return err
 		}
-		return addLogGaps(ctx, tx, b.Left)
+		if err := s.addDemand(ctx, tx, b.Entries); err != nil {
+			return err
+		}
+		if err := addLogGaps(ctx, tx, b.Left); err != nil {
+			return err
+		}
+		return s.saveEvents(ctx, tx, b.Events)
 	})
 	if err != nil {
 		return s.errorf("add %d entries to the access log: %w", len(b.Entries), err)
@@ -173,6 +178,9 @@ func (s *DB) PurgeLog(ctx context.Context, before time.Time, limit int) (deleted
 			return err
 		}
 		deleted = int(n)
+		if err := purgeDemand(ctx, tx, before, limit); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, "DELETE FROM v402_access_log_gaps WHERE hour < $1", micros(before.Truncate(time.Hour)))
 		return err
 	})
@@ -180,62 +188,4 @@ func (s *DB) PurgeLog(ctx context.Context, before time.Time, limit int) (deleted
 		return 0, s.errorf("purge the access log: %w", err)
 	}
 	return deleted, nil
-}
-
-// unpaidRequests is the part of a query that has the requests that were not
-// followed by a payment, as l.
-func unpaidRequests(of catalog.UnpaidFilter) (with, from string, args []any) {
-	var f filter
-	f.add("owner_id = ?", of.OwnerID)
-	f.text("product_id = ?", of.ProductID)
-	f.logged("id", of.From, of.To)
-	within := strings.Join(f.conditions, " AND ")
-	with = "WITH paid AS (SELECT ip, product_id, MAX(id) AS last_id FROM v402_access_log WHERE " + within +
-		" AND status = 'paid' GROUP BY ip, product_id), asked AS (SELECT id, ip, product_id, price, currency FROM v402_access_log WHERE " + within + " AND status = 'requested') "
-	from = " FROM asked l LEFT JOIN paid p ON p.ip = l.ip AND p.product_id = l.product_id WHERE (p.last_id IS NULL OR l.id > p.last_id) "
-	return with, from, f.args
-}
-
-// UnpaidByProduct implements [catalog.LogStore].
-func (s *DB) UnpaidByProduct(ctx context.Context, of catalog.UnpaidFilter) ([]catalog.UnpaidCount, error) {
-	with, from, args := unpaidRequests(of)
-	counts, err := all(ctx, s.read, scanUnpaid, with+"SELECT '', l.product_id, l.price, l.currency, COUNT(*), MAX(l.id)"+from+
-		"GROUP BY l.product_id, l.price, l.currency ORDER BY l.product_id, l.price, l.currency", args...)
-	if err != nil {
-		return nil, s.errorf("count unpaid requests by product: %w", err)
-	}
-	return counts, nil
-}
-
-// UnpaidByRequester implements [catalog.LogStore].
-func (s *DB) UnpaidByRequester(ctx context.Context, of catalog.UnpaidFilter, each func(catalog.UnpaidCount) error) error {
-	with, from, args := unpaidRequests(of)
-	rows, err := s.read.QueryContext(ctx, with+"SELECT l.ip, l.product_id, l.price, l.currency, COUNT(*), MAX(l.id)"+from+
-		"GROUP BY l.ip, l.product_id, l.price, l.currency ORDER BY l.ip", args...)
-	if err != nil {
-		return s.errorf("count unpaid requests: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		c, err := scanUnpaid(rows)
-		if err != nil {
-			return s.errorf("count unpaid requests: %w", err)
-		}
-		if err := each(c); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return s.errorf("count unpaid requests: %w", err)
-	}
-	return nil
-}
-
-func scanUnpaid(rows *sql.Rows) (c catalog.UnpaidCount, err error) {
-	var price string
-	if err = rows.Scan(&c.IP, &c.ProductID, &price, &c.Currency, &c.Count, &c.LastID); err != nil {
-		return c, err
-	}
-	c.Price, err = x402.ParseAtomic(price)
-	return c, err
 }

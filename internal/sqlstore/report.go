@@ -14,10 +14,12 @@ import (
 
 var _ report.Store = (*DB)(nil)
 
-// addReportViews counts views of a product in the hour of at.
-func addReportViews(ctx context.Context, tx querier, productID, ownerID string, at time.Time, views int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO v402_report_views (hour, product_id, owner_id, views) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (hour, product_id) DO UPDATE SET views = v402_report_views.views + EXCLUDED.views`, hourOf(at), productID, ownerID, views)
+// addReportViews adds rows of hour, product ID, owner ID and views.
+func addReportViews(ctx context.Context, tx querier, rows []any) error {
+	const width = 4
+	_, err := tx.ExecContext(ctx, "INSERT INTO v402_report_views (hour, product_id, owner_id, views) VALUES "+
+		tuples(1, len(rows)/width, make([]string, width)...)+
+		" ON CONFLICT (hour, product_id) DO UPDATE SET views = v402_report_views.views + EXCLUDED.views", rows...)
 	return err
 }
 

@@ -196,18 +196,43 @@ func (s *Store) Products(ctx context.Context, f catalog.ProductFilter, page stor
 		return store.List[catalog.Product]{}, err
 	}
 	defer leave()
-	category, search := strings.ToLower(f.Category), strings.ToLower(f.Search)
-	selected := func(p *product) bool {
-		return (f.OwnerID == "" || f.OwnerID == p.OwnerID) && (f.Status != "" || p.Status != catalog.ProductDeleted) &&
-			(f.Status == "" || f.Status == p.Status) && (category == "" || category == strings.ToLower(p.Category)) &&
-			(!f.Flagged || p.Moderation.Flagged) && strings.Contains(strings.ToLower(p.Title+"\n"+p.Description), search)
-	}
-	return s.catalog.page(page, selected, func(a, b *product) int {
+	return s.catalog.page(page, selector(f), func(a, b *product) int {
 		if f.Upward {
 			return compareProducts(a, b, f.Sort)
 		}
 		return compareProducts(b, a, f.Sort)
 	}), nil
+}
+
+// selector says which products f selects.
+func selector(f catalog.ProductFilter) func(p *product) bool {
+	category, search := strings.ToLower(f.Category), strings.ToLower(f.Search)
+	return func(p *product) bool {
+		return (f.OwnerID == "" || f.OwnerID == p.OwnerID) && (f.Status != "" || p.Status != catalog.ProductDeleted) &&
+			(f.Status == "" || f.Status == p.Status) && (category == "" || category == strings.ToLower(p.Category)) &&
+			(!f.Flagged || p.Moderation.Flagged) && strings.Contains(strings.ToLower(p.Title+"\n"+p.Description), search)
+	}
+}
+
+// ProductsAfter implements [catalog.ProductStore].
+func (s *Store) ProductsAfter(ctx context.Context, f catalog.ProductFilter, place int64, limit int) (list []catalog.Product, last int64, err error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, place, err
+	}
+	defer leave()
+	selected := selector(f)
+	var found []*product
+	for _, p := range s.catalog.products {
+		if p.seq > place && selected(p) {
+			found = append(found, p)
+		}
+	}
+	slices.SortFunc(found, func(a, b *product) int { return cmp.Compare(a.seq, b.seq) })
+	for _, p := range found[:min(limit, len(found))] {
+		list, place = append(list, p.show()), p.seq
+	}
+	return list, place, nil
 }
 
 // page lists the products that are selected, those that are equal by creation,

@@ -56,8 +56,11 @@ func (s *Store) AddLog(ctx context.Context, b catalog.LogBatch) error {
 		s.accessLog.entries = slices.Insert(s.accessLog.entries, i, e)
 		added++
 	}
-	if added == 0 {
+	if added == 0 && len(b.Entries) > 0 {
 		return nil // it was stored before
+	}
+	for _, e := range b.Events {
+		s.save(e)
 	}
 	for _, g := range b.Left {
 		s.accessLog.gaps[gap{g.OwnerID, g.At.Truncate(time.Hour).Unix()}] += g.Count
@@ -156,55 +159,9 @@ func (s *Store) PurgeLog(ctx context.Context, before time.Time, limit int) (int,
 	return old, nil
 }
 
-// unpaid counts the requests that f selects by what key makes of an entry.
-func (l *accessLog) unpaid(f catalog.UnpaidFilter, key func(catalog.LogEntry) catalog.UnpaidCount) []catalog.UnpaidCount {
-	entries := l.between(f.From, f.To)
-	mine := func(e catalog.LogEntry) bool {
-		return e.OwnerID == f.OwnerID && (f.ProductID == "" || e.ProductID == f.ProductID)
-	}
-	type demand struct{ ip, product string }
-	paid := map[demand]string{}
-	for _, e := range entries {
-		if mine(e) && e.Granted() {
-			paid[demand{e.IP, e.ProductID}] = e.ID
-		}
-	}
-	counts := map[[4]string]catalog.UnpaidCount{}
-	for _, e := range entries {
-		if !mine(e) || e.Status != catalog.LogRequested || e.ID <= paid[demand{e.IP, e.ProductID}] {
-			continue
-		}
-		c := key(e)
-		k := [4]string{c.IP, c.ProductID, c.Price.String(), c.Currency}
-		c.Count, c.LastID = counts[k].Count+1, e.ID
-		counts[k] = c
-	}
-	list := make([]catalog.UnpaidCount, 0, len(counts))
-	for _, c := range counts {
-		list = append(list, c)
-	}
-	slices.SortFunc(list, func(a, b catalog.UnpaidCount) int {
-		return cmp.Or(strings.Compare(a.IP, b.IP), strings.Compare(a.ProductID, b.ProductID),
-			strings.Compare(a.Price.String(), b.Price.String()), strings.Compare(a.Currency, b.Currency))
-	})
-	return list
-}
-
-// UnpaidByProduct implements [catalog.LogStore].
-func (s *Store) UnpaidByProduct(ctx context.Context, f catalog.UnpaidFilter) ([]catalog.UnpaidCount, error) {
-	leave, err := s.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	return s.accessLog.unpaid(f, func(e catalog.LogEntry) catalog.UnpaidCount {
-		return catalog.UnpaidCount{ProductID: e.ProductID, Price: e.Price, Currency: e.Currency}
-	}), nil
-}
-
-// UnpaidByRequester implements [catalog.LogStore].
-func (s *Store) UnpaidByRequester(ctx context.Context, f catalog.UnpaidFilter, each func(catalog.UnpaidCount) error) error {
-	counts, err := s.unpaidByRequester(ctx, f)
+// Unpaid implements [catalog.LogStore].
+func (s *Store) Unpaid(ctx context.Context, f catalog.UnpaidFilter, each func(catalog.UnpaidCount) error) error {
+	counts, err := s.unpaid(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -216,13 +173,39 @@ func (s *Store) UnpaidByRequester(ctx context.Context, f catalog.UnpaidFilter, e
 	return nil
 }
 
-func (s *Store) unpaidByRequester(ctx context.Context, f catalog.UnpaidFilter) ([]catalog.UnpaidCount, error) {
+func (s *Store) unpaid(ctx context.Context, f catalog.UnpaidFilter) ([]catalog.UnpaidCount, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	return s.accessLog.unpaid(f, func(e catalog.LogEntry) catalog.UnpaidCount {
-		return catalog.UnpaidCount{IP: e.IP, ProductID: e.ProductID, Price: e.Price, Currency: e.Currency}
-	}), nil
+	type demand struct{ ip, product string }
+	type terms struct {
+		demand
+		price, currency string
+	}
+	paid, counts := map[demand]bool{}, map[terms]*catalog.UnpaidCount{}
+	for _, e := range slices.Backward(s.accessLog.between(f.From, time.Time{})) {
+		of := demand{e.IP, e.ProductID}
+		if e.OwnerID != f.OwnerID || f.ProductID != "" && e.ProductID != f.ProductID {
+			continue
+		}
+		if e.Granted() {
+			paid[of] = true
+		}
+		if e.Status != catalog.LogRequested || paid[of] {
+			continue
+		}
+		key := terms{of, e.Price.String(), e.Currency}
+		if counts[key] == nil {
+			counts[key] = &catalog.UnpaidCount{IP: e.IP, ProductID: e.ProductID, Price: e.Price, Currency: e.Currency, LastID: e.ID}
+		}
+		counts[key].Count++
+	}
+	list := make([]catalog.UnpaidCount, 0, len(counts))
+	for _, c := range counts {
+		list = append(list, *c)
+	}
+	slices.SortFunc(list, func(a, b catalog.UnpaidCount) int { return strings.Compare(a.IP, b.IP) })
+	return list, nil
 }

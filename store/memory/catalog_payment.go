@@ -255,19 +255,46 @@ func (s *Store) ProductPayments(ctx context.Context, f catalog.PaymentFilter, o 
 		return store.List[catalog.Payment]{}, err
 	}
 	defer leave()
-	var list []*payment
-	for _, p := range s.payments.payments {
-		if f.Matches(p.Payment) {
-			list = append(list, p)
-		}
-	}
-	slices.SortFunc(list, func(a, b *payment) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID)) })
+	list := s.payments.find(func(p *payment) bool { return f.Matches(p.Payment) })
 	o = o.Bounded()
 	out := store.List[catalog.Payment]{Total: int64(len(list)), Page: o.Page, Size: o.Size}
 	for _, p := range list[min(o.Offset(), len(list)):min(o.Offset()+o.Size, len(list))] {
 		out.Items = append(out.Items, showPayment(p))
 	}
 	return out, nil
+}
+
+// ProductPaymentsAfter implements [catalog.PaymentStore].
+func (s *Store) ProductPaymentsAfter(ctx context.Context, f catalog.PaymentFilter, last catalog.Payment, limit int) ([]catalog.Payment, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	after := payment{Payment: last}
+	list := s.payments.find(func(p *payment) bool { return f.Matches(p.Payment) && (last.ID == "" || newest(p, &after) > 0) })
+	var out []catalog.Payment
+	for _, p := range list[:min(limit, len(list))] {
+		out = append(out, showPayment(p))
+	}
+	return out, nil
+}
+
+// find lists payments that are selected, the newest first.
+func (d *paymentData) find(selected func(p *payment) bool) []*payment {
+	var list []*payment
+	for _, p := range d.payments {
+		if selected(p) {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, newest)
+	return list
+}
+
+// newest compares payments, of which the newest comes first.
+func newest(a, b *payment) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 }
 
 // AddPaymentRefund implements [catalog.PaymentStore].

@@ -172,7 +172,9 @@ func (s *Store) CountViews(ctx context.Context, views map[string]int64, at time.
 		p.Views += n
 		s.catalog.addActivity(id, at, n, 0)
 		s.reports.add(id, p.OwnerID, at, n)
-		s.save(event(p.show(), n))
+		if e := event(p.show(), n); e.ID != "" {
+			s.save(e)
+		}
 	}
 	for hour := range s.catalog.activity {
 		if hour < hourOf(at.Add(-activityKept)) {

@@ -253,6 +253,27 @@ var productPromises = promises[CatalogStore]{
 		require.Empty(t, got)
 		require.EqualValues(t, 4, total)
 	},
+	"products are read one after another, whatever is added and deleted between": func(t *testing.T, s CatalogStore) {
+		for n := range 7 {
+			addProducts(t, s, newProduct("ann", n), newProduct("bob", n))
+		}
+		read, place := []string{}, int64(0)
+		for step := range 4 {
+			list, last, err := s.ProductsAfter(t.Context(), catalog.ProductFilter{OwnerID: "ann", Search: "title"}, place, 3)
+			require.NoError(t, err)
+			for _, p := range list {
+				read = append(read, p.ID[len("product-ann-"):])
+			}
+			place = last
+			addProducts(t, s, newProduct("ann", 100+step))
+			require.NoError(t, s.DeleteProduct(t.Context(), fmt.Sprint("product-ann-", step), func(catalog.Product) ([]store.Event, error) { return nil, nil }))
+		}
+		require.Equal(t, []string{"0", "1", "2", "3", "4", "5", "6", "100", "101", "102"}, read)
+		list, last, err := s.ProductsAfter(t.Context(), catalog.ProductFilter{OwnerID: "nobody"}, place, 3)
+		require.NoError(t, err)
+		require.Empty(t, list)
+		require.Equal(t, place, last)
+	},
 	"prices are compared as numbers, whatever their length": func(t *testing.T, s CatalogStore) {
 		for i, digits := range []string{"9", "10", "115792089237316195423570985008687907853269984665640564039457584007913129639935", "9007199254740993"} {
 			p := newProduct("ann", i)

@@ -15,7 +15,6 @@ import (
 // purchaseStore keeps products and payments.
 type purchaseStore interface {
 	PaymentStore
-	catalog.ProductStore
 	catalog.InsightStore
 }
 

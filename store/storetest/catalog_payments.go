@@ -12,30 +12,46 @@ import (
 	"github.com/v402/v402/x402"
 )
 
-// PaymentStore is what keeps the payments of a catalog, with the outbox that
-// their events go to.
+// PaymentStore is what keeps the payments of a catalog and the products that they
+// are for, with the outbox that their events go to.
 type PaymentStore interface {
 	catalog.AccessStore
+	catalog.ProductStore
 	store.Outbox
 }
 
 // TestPayments shows that open returns empty stores that keep payments and grants
 // as [catalog.PaymentStore] promises, on so many replicas as are asked for.
 func TestPayments(t *testing.T, open Open[PaymentStore]) {
+	var stocked Open[PaymentStore] = func(t *testing.T, replicas int) []PaymentStore {
+		stores := open(t, replicas)
+		stock(t, stores[0], "product-1", "product-2")
+		return stores
+	}
 	whole := func(t *testing.T) purchaseStore {
-		s, ok := open.one(t).(purchaseStore)
-		require.True(t, ok, "the store keeps products too")
+		s, ok := stocked.one(t).(purchaseStore)
+		require.True(t, ok, "the store has insights too")
 		return s
 	}
 	purchasePromises.run(t, whole)
 	insightPromises.run(t, whole)
-	paymentPromises.run(t, open.one)
-	paymentListPromises.run(t, open.one)
-	proofPromises.run(t, open.one)
-	grantPromises.run(t, open.one)
-	quotePromises.run(t, open.one)
-	paymentReplicaPromises.run(t, open.some(3))
-	promises[[]PaymentStore]{"payments do what a simple model does": checkPaymentModel}.run(t, open.some(2))
+	paymentPromises.run(t, stocked.one)
+	paymentListPromises.run(t, stocked.one)
+	proofPromises.run(t, stocked.one)
+	grantPromises.run(t, stocked.one)
+	quotePromises.run(t, stocked.one)
+	paymentReplicaPromises.run(t, stocked.some(3))
+	promises[[]PaymentStore]{"payments do what a simple model does": checkPaymentModel}.run(t, stocked.some(2))
+}
+
+// stock adds products that payments are for.
+func stock(t *testing.T, s catalog.ProductStore, ids ...string) {
+	t.Helper()
+	for n, id := range ids {
+		p := newProduct("owner-1", n)
+		p.ID, p.Slug = id, id
+		require.NoError(t, s.AddProducts(t.Context(), []catalog.Product{p}))
+	}
 }
 
 // newPayment is the nth payment, which is pending, by transaction.
@@ -159,16 +175,64 @@ var paymentPromises = promises[PaymentStore]{
 		p := addPayment(t, s, newPayment(1))
 		got, err := s.UpdateProductPayment(t.Context(), p.ID, func(c *catalog.Payment) ([]store.Event, error) {
 			require.Equal(t, p, *c)
-			*c = catalog.Payment{Status: catalog.PaymentFailed, FailureCode: "X", FailureReason: "why", Refunded: x402.NewAmount(1), UpdatedAt: at.Add(time.Second)}
+			*c = catalog.Payment{Status: catalog.PaymentFailed, FailureCode: "X", FailureReason: "why", Refunded: x402.NewAmount(1), UpdatedAt: at.Add(time.Second), Signed: true}
 			return []store.Event{paymentEvent("failed", c)}, nil
 		})
 		require.NoError(t, err)
-		p.Status, p.FailureCode, p.FailureReason, p.Refunded, p.UpdatedAt = catalog.PaymentFailed, "X", "why", x402.NewAmount(1), at.Add(time.Second)
+		p.Status, p.FailureCode, p.FailureReason, p.Refunded, p.UpdatedAt, p.Signed = catalog.PaymentFailed, "X", "why", x402.NewAmount(1), at.Add(time.Second), true
 		require.Equal(t, p, got)
 		got, err = s.ProductPayment(t.Context(), p.ID)
 		require.NoError(t, err)
 		require.Equal(t, p, got)
 		require.Equal(t, []string{"failed"}, savedTypes(t, s))
+	},
+	"a payment is for a product that is there, and keeps it there until it has failed": func(t *testing.T, s PaymentStore) {
+		allowed := func(catalog.Product) ([]store.Event, error) { return nil, nil }
+		_, created, err := s.AddProductPayment(t.Context(), newPayment(1, func(p *catalog.Payment) { p.ProductID = "gone" }), "", at, eventNamed("created"))
+		require.ErrorIs(t, err, store.ErrNotFound)
+		require.False(t, created)
+		for n, status := range catalog.PaymentStatuses {
+			p := addPayment(t, s, newPayment(n, func(p *catalog.Payment) { p.Status = status }))
+			err := s.DeleteProduct(t.Context(), p.ProductID, allowed)
+			if status == catalog.PaymentFailed {
+				require.NoError(t, err)
+				stock(t, s, p.ProductID)
+				continue
+			}
+			require.ErrorIs(t, err, catalog.ErrProductSold, "%s", status)
+			_, err = s.UpdateProductPayment(t.Context(), p.ID, func(p *catalog.Payment) ([]store.Event, error) {
+				p.Status = catalog.PaymentFailed
+				return nil, nil
+			})
+			require.NoError(t, err)
+		}
+		require.Empty(t, savedTypes(t, s))
+	},
+	"an open payment is one owner's until that frees it, or its time is over": func(t *testing.T, s PaymentStore) {
+		p := x402Payment(1)
+		_, _, err := s.AddProductPayment(t.Context(), p, "a", at.Add(time.Minute))
+		require.NoError(t, err)
+		take := func(owner string, now time.Time) bool {
+			got, ok, err := s.TakeProductPayment(t.Context(), p.ID, owner, now, now.Add(time.Minute))
+			require.NoError(t, err)
+			require.Equal(t, p.ID, got.ID)
+			return ok
+		}
+		require.False(t, take("b", at))
+		require.True(t, take("a", at.Add(time.Second)), "it is a's, for longer")
+		require.False(t, take("b", at.Add(time.Minute)))
+		require.NoError(t, s.FreeProductPayment(t.Context(), p.ID, "b"))
+		require.False(t, take("b", at))
+		require.True(t, take("b", at.Add(time.Minute+time.Second)))
+		require.NoError(t, s.FreeProductPayment(t.Context(), p.ID, "b"))
+		require.True(t, take("c", at))
+		list, err := s.LeaseProductPayments(t.Context(), "d", at, at.Add(time.Minute), 10)
+		require.NoError(t, err)
+		require.Empty(t, list)
+		confirm(t, s, p, proofOf(p, 1, 0))
+		require.False(t, take("c", at.Add(time.Hour)), "it is decided")
+		_, _, err = s.TakeProductPayment(t.Context(), "none", "a", at, at)
+		require.ErrorIs(t, err, store.ErrNotFound)
 	},
 	"an error of a change undoes it": func(t *testing.T, s PaymentStore) {
 		p := addPayment(t, s, newPayment(1))

@@ -31,6 +31,52 @@ var grantPromises = promises[PaymentStore]{
 		require.NoError(t, err)
 		require.False(t, ok)
 	},
+	"a grant is started once, while it is live": func(t *testing.T, s PaymentStore) {
+		for n, edit := range []func(*catalog.Grant){
+			func(*catalog.Grant) {}, func(g *catalog.Grant) { g.RevokedAt = at }, func(g *catalog.Grant) { g.ExpiresAt = at },
+		} {
+			p := addPayment(t, s, newPayment(n))
+			_, g, err := s.ConfirmProductPayment(t.Context(), p.ID, proofOf(p, n, 0), func(c *catalog.Payment) (*catalog.Grant, []store.Event, error) {
+				g, events, err := confirming(proofOf(p, n, 0), at)(c)
+				g.Accesses, g.LastAccessAt = 0, time.Time{}
+				edit(g)
+				return g, events, err
+			})
+			require.NoError(t, err)
+			want := *g
+			if n == 0 {
+				want.Accesses, want.LastAccessAt = 1, at.Add(time.Second)
+			}
+			for d := range 2 {
+				got, err := s.StartAccessGrant(t.Context(), g.ID, at.Add(time.Duration(d+1)*time.Second))
+				require.NoError(t, err)
+				require.Equal(t, want, got)
+			}
+		}
+		_, err := s.StartAccessGrant(t.Context(), "none", at)
+		require.ErrorIs(t, err, store.ErrNotFound)
+	},
+	"the last access is repeated so often and for so long": func(t *testing.T, s PaymentStore) {
+		p := addPayment(t, s, newPayment(1))
+		_, g := confirm(t, s, p, proofOf(p, 1, 0))
+		repeat := func(since time.Time) bool {
+			ok, err := s.RepeatAccessGrant(t.Context(), g.ID, since, 2)
+			require.NoError(t, err)
+			return ok
+		}
+		require.False(t, repeat(at), "it was not later")
+		require.Equal(t, []bool{true, true, false}, []bool{repeat(at.Add(-1)), repeat(at.Add(-time.Second)), repeat(at.Add(-time.Second))})
+		_, ok, err := s.UseAccessGrant(t.Context(), g.ID, at.Add(time.Second))
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.True(t, repeat(at), "another one")
+		got, err := s.AccessGrant(t.Context(), g.ID)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, got.Accesses)
+		ok, err = s.RepeatAccessGrant(t.Context(), "none", at, 2)
+		require.NoError(t, err)
+		require.False(t, ok)
+	},
 	"the live grant that lasts longest is found by user or payer": func(t *testing.T, s PaymentStore) {
 		const payer = "0x857b06519e91e3a54538791bdbb0e22373e36b66"
 		var ids []string

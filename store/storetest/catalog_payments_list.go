@@ -50,6 +50,23 @@ var paymentListPromises = promises[PaymentStore]{
 		require.Equal(t, []string{"1"}, got)
 		require.EqualValues(t, 4, total)
 	},
+	"payments are read one after another, the newest first, without those that are added between": func(t *testing.T, s PaymentStore) {
+		for n := range 7 {
+			addPayment(t, s, newPayment(n, func(p *catalog.Payment) { p.CreatedAt = at.Add(time.Duration(n/3) * time.Second) })) // some at once
+			addPayment(t, s, newPayment(100+n, func(p *catalog.Payment) { p.OwnerID, p.CreatedAt = "owner-2", at }))
+		}
+		var read []string
+		var last catalog.Payment
+		for step := range 4 {
+			list, err := s.ProductPaymentsAfter(t.Context(), catalog.PaymentFilter{OwnerID: "owner-1"}, last, 2)
+			require.NoError(t, err)
+			for _, p := range list {
+				read, last = append(read, p.ID[len(p.ID)-1:]), p
+			}
+			addPayment(t, s, newPayment(200+step, func(p *catalog.Payment) { p.CreatedAt = at.Add(time.Hour) }))
+		}
+		require.Equal(t, []string{"6", "5", "4", "3", "2", "1", "0"}, read)
+	},
 	"open payments that are due are leased to one owner": func(t *testing.T, s PaymentStore) {
 		addPayment(t, s, newPayment(1))
 		processing, _, err := s.AddProductPayment(t.Context(), x402Payment(2), "asker", at.Add(time.Minute))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
 )
 
@@ -86,6 +87,47 @@ var paymentReplicaPromises = promises[[]PaymentStore]{
 		})
 		noErrors(t, errs)
 		require.Equal(t, 2, count(used, true))
+	},
+	"of many who repeat an access at once as many do as may": func(t *testing.T, stores []PaymentStore) {
+		p := addPayment(t, stores[0], newPayment(1))
+		_, g := confirm(t, stores[0], p, proofOf(p, 1, 0))
+		repeated, errs := together(12, func(i int) (bool, error) {
+			return stores[i%len(stores)].RepeatAccessGrant(t.Context(), g.ID, at.Add(-time.Second), 3)
+		})
+		noErrors(t, errs)
+		require.Equal(t, 3, count(repeated, true))
+	},
+	"of many who take a payment at once one does": func(t *testing.T, stores []PaymentStore) {
+		p := addPayment(t, stores[0], x402Payment(1))
+		taken, errs := together(12, func(i int) (bool, error) {
+			_, ok, err := stores[i%len(stores)].TakeProductPayment(t.Context(), p.ID, fmt.Sprint(i), at.Add(time.Second), at.Add(time.Hour))
+			return ok, err
+		})
+		noErrors(t, errs)
+		require.Equal(t, 1, count(taken, true))
+	},
+	"no product is erased that somebody pays for at the same time": func(t *testing.T, stores []PaymentStore) {
+		done, errs := together(12, func(i int) (bool, error) {
+			s := stores[i%len(stores)]
+			if i%2 == 0 {
+				err := s.DeleteProduct(t.Context(), "product-1", func(catalog.Product) ([]store.Event, error) { return nil, nil })
+				if errors.Is(err, catalog.ErrProductSold) || errors.Is(err, store.ErrNotFound) {
+					return false, nil
+				}
+				return err == nil, err
+			}
+			_, created, err := s.AddProductPayment(t.Context(), newPayment(i), "", at)
+			if errors.Is(err, store.ErrNotFound) {
+				return false, nil
+			}
+			return created, err
+		})
+		noErrors(t, errs)
+		erased, paid := false, false
+		for i, ok := range done {
+			erased, paid = erased || ok && i%2 == 0, paid || ok && i%2 == 1
+		}
+		require.NotEqual(t, erased, paid, "either or")
 	},
 	"an open payment is leased to one replica": func(t *testing.T, stores []PaymentStore) {
 		for n := range 20 {
