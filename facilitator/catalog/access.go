@@ -20,7 +20,7 @@ type AccessRequest struct {
 	Payer     string       // address that the caller has proven to own
 	Requester string       // who is told a dynamic price: the user, or the address of the client
 	Payment   *x402.PaymentPayload
-	Handled   bool // a handler answers: a repeated payment is the same access for a minute only
+	Handled   bool // a handler answers: a repeated payment is the same access for a minute and three times only
 }
 
 // Access is what a request got.
@@ -35,8 +35,14 @@ type Access struct {
 
 // Access opens a product: by an access token, by a grant that the user or the
 // payer has, or by the payment that comes with the request, which is verified,
-// settled and kept with the grant that it buys. The same payment again gives the
-// same grant and is never settled for another one.
+// settled and kept with the grant that it buys.
+//
+// The same payment again gives the same access, for who did not get the answer,
+// and is never settled for another one. It does so for as long as a content URL
+// is good, from the access on: what was settled can be read from the chain and
+// sent again by anybody. Later the access token opens the product, the user, or a
+// signature of the payer: [ErrPaymentSpent]. While one request has a payment
+// settled others with the same one wait.
 //
 // Without any of these, or with a payment that does not do, the error is a
 // [*PaymentRequiredError]. It is a [*UnsettledError] if the money may have moved:
@@ -118,6 +124,11 @@ func (s *Service) byHolder(ctx context.Context, product *Product, r AccessReques
 	}
 	if err != nil {
 		return a, false, refusal(err, nil, "read a grant")
+	}
+	if r.Payment != nil { // which perhaps has just bought this access
+		if a, ok, err := s.retried(ctx, product, r); ok || err != nil {
+			return a, ok, err
+		}
 	}
 	a, err = s.use(ctx, product, g)
 	if errors.Is(err, ErrAccessExhausted) { // by another request meanwhile

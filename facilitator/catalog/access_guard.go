@@ -20,9 +20,9 @@ func AccessFrom(ctx context.Context) (Access, bool) {
 // grant pass, by access token, user or signed payer, or by a payment for the
 // product, which is settled before the handler runs. All others are answered
 // with 402. Each request that passes is an access; if the product has a most, it
-// counts. A request that repeats a payment within a minute of the last access is
-// not another one: the answer was perhaps lost. The access token of a payment is
-// in the header X-V402-Access-Token of the answer.
+// counts. A request that repeats a payment within a minute of its access is not
+// another one, up to three times: the answer was perhaps lost. The access token of
+// a payment is in the header X-V402-Access-Token of the answer.
 func (s *Service) Guard(productID string) func(http.Handler) http.Handler {
 	a := &api{Service: s, web: &v402api.API{Logger: s.log, Now: s.options.Now}}
 	return func(next http.Handler) http.Handler {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/v402/v402/middleware"
@@ -44,48 +45,58 @@ func (s *Service) pay(ctx context.Context, product *Product, r AccessRequest) (A
 		return denied, err
 	case known != nil:
 		return s.repeat(ctx, product, r, *known)
-	case !product.OnSale():
-		return denied, ErrProductUnknown
-	case product.Scheme == SchemeUpto:
-		return denied, ErrUptoUnsupported
-	case isFree(product):
-		return s.free(product) // the payment is left alone
 	}
-	t, err := s.termsOf(ctx, product, r)
-	switch {
-	case err != nil:
-		return denied, err
-	case t == nil:
-		return s.free(product)
-	case t.protocol == nil:
-		return denied, t.required(x402.ReasonNoMatchingOffer, "The product is paid by transaction: see POST /clients/payments")
-	}
-	payment, err := t.protocol.Match(*r.Payment)
+	p, err := s.prepare(ctx, product, r)
 	if err != nil {
-		return denied, t.refused(err)
-	}
-	p, refused := s.verify(ctx, t, r, payment)
-	if refused != nil {
-		// The same request may have been served meanwhile: whoever is told to pay
-		// again pays twice.
-		known, err := s.known(ctx, product, r.Payment)
+		// The same payment may have been taken meanwhile: whoever is told to pay again
+		// pays twice.
+		known, unread := s.known(ctx, product, r.Payment)
 		switch {
-		case err != nil:
-			return denied, err
+		case unread != nil:
+			return denied, unread
 		case known != nil:
 			return s.repeat(ctx, product, r, *known)
 		}
-		return denied, refused
+		return denied, err
 	}
-	now := s.now()
-	stored, created, err := s.store.AddProductPayment(ctx, p, s.owner, now.Add(s.leaseFor()), paymentEvent(EventPaymentCreated, &p, now))
+	if p == nil {
+		return s.free(product) // the payment is left alone
+	}
+	now, lease := s.now(), s.newLease()
+	stored, created, err := s.store.AddProductPayment(ctx, *p, lease, now.Add(s.leaseFor()), paymentEvent(EventPaymentCreated, p, now))
 	switch {
 	case err != nil:
-		return denied, paymentError(err, "store a payment")
+		s.release(ctx, p.ID, lease) // it may be stored all the same
+		return denied, refusal(err, ErrProductUnknown, "store a payment")
 	case !created:
 		return s.repeat(ctx, product, r, stored)
 	}
-	return s.settle(ctx, product, r, stored, payment)
+	return s.settle(ctx, product, r, stored, lease)
+}
+
+// prepare makes a payment that is not known, and that its facilitator finds good;
+// nil if there is nothing to pay.
+func (s *Service) prepare(ctx context.Context, product *Product, r AccessRequest) (*Payment, error) {
+	switch {
+	case !product.OnSale():
+		return nil, ErrProductUnknown
+	case product.Scheme == SchemeUpto:
+		return nil, ErrUptoUnsupported
+	case isFree(product):
+		return nil, nil
+	}
+	t, err := s.termsOf(ctx, product, r)
+	switch {
+	case err != nil || t == nil:
+		return nil, err
+	case t.protocol == nil:
+		return nil, t.required(x402.ReasonNoMatchingOffer, "The product is paid by transaction: see POST /clients/payments")
+	}
+	payment, err := t.protocol.Match(*r.Payment)
+	if err != nil {
+		return nil, t.refused(err)
+	}
+	return s.verify(ctx, t, r, payment)
 }
 
 // refused is the answer to a payment that does not do.
@@ -99,47 +110,63 @@ func (t *terms) refused(err error) error {
 
 // known finds the stored payment with the identity of a payload.
 func (s *Service) known(ctx context.Context, product *Product, payload *x402.PaymentPayload) (*Payment, error) {
-	requirements := x402.PaymentRequirements{Network: payload.Accepted.Network, Asset: payload.Accepted.Asset}
-	if payload.Version == x402.V1 {
-		if coin, ok := s.coins.find(requirements.Network, product.Currency); ok && !coin.Native() {
-			requirements.Asset = coin.Token.Address
+	for _, asset := range s.assetsOf(product, payload) {
+		requirements := x402.PaymentRequirements{Network: payload.Accepted.Network, Asset: asset}
+		id, err := x402.Payment{Payload: *payload, Requirements: requirements}.Identity()
+		if err != nil {
+			return nil, nil // it will match nothing
+		}
+		p, err := s.store.ProductPaymentByKey(ctx, id.String())
+		switch {
+		case err == nil:
+			return &p, nil
+		case !errors.Is(err, store.ErrNotFound):
+			return nil, refusal(err, nil, "find a payment")
 		}
 	}
-	id, err := x402.Payment{Payload: *payload, Requirements: requirements}.Identity()
-	if err != nil {
-		return nil, nil // it will match nothing
+	return nil, nil
+}
+
+// assetsOf are what a payment may be of, the likeliest first: in version 1 it does
+// not say, and the currency of the product may be another one since.
+func (s *Service) assetsOf(product *Product, payload *x402.PaymentPayload) []string {
+	if payload.Version != x402.V1 {
+		return []string{payload.Accepted.Asset}
 	}
-	p, err := s.store.ProductPaymentByKey(ctx, id.String())
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
+	var list []string
+	for _, c := range s.coins {
+		switch {
+		case c.Network != payload.Accepted.Network || c.Native():
+		case c.Currency == product.Currency:
+			list = append([]string{c.Token.Address}, list...)
+		default:
+			list = append(list, c.Token.Address)
+		}
 	}
-	if err != nil {
-		return nil, refusal(err, nil, "find a payment")
-	}
-	return &p, nil
+	return list
 }
 
 // verify has the facilitator verify a payment, and makes what is stored of it.
-func (s *Service) verify(ctx context.Context, t *terms, r AccessRequest, payment x402.Payment) (Payment, error) {
+func (s *Service) verify(ctx context.Context, t *terms, r AccessRequest, payment x402.Payment) (*Payment, error) {
 	id, err := payment.Identity()
 	if err != nil {
-		return Payment{}, t.refused(err)
+		return nil, t.refused(err)
 	}
 	if id.Nonce == "" {
-		return Payment{}, t.required(x402.ReasonInvalidPayload, "payload: the authorization has no nonce")
+		return nil, t.required(x402.ReasonInvalidPayload, "payload: the authorization has no nonce")
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.options.Payments.SettleTimeout)
 	defer cancel()
 	verified, err := s.options.Facilitator.Verify(ctx, payment)
 	switch {
 	case err != nil:
-		return Payment{}, &Error{Code: ErrChainUnavailable.Code, Message: "The payment cannot be verified now; nothing was charged; try again later", Err: err}
+		return nil, &Error{Code: ErrChainUnavailable.Code, Message: "The payment cannot be verified now; nothing was charged; try again later", Err: err}
 	case !verified.IsValid:
 		reason := verified.InvalidReason
 		if reason == "" {
 			reason = x402.ReasonUnexpectedVerify
 		}
-		return Payment{}, t.required(reason, verified.InvalidMessage)
+		return nil, t.required(reason, verified.InvalidMessage)
 	}
 	now := s.now()
 	var p Payment
@@ -153,9 +180,9 @@ func (s *Service) verify(ctx context.Context, t *terms, r AccessRequest, payment
 		p.Payer = id.Payer
 	}
 	if p.Payload, err = json.Marshal(payment); err != nil {
-		return p, refusal(err, nil, "store a payment")
+		return nil, refusal(err, nil, "store a payment")
 	}
-	return p, nil
+	return &p, nil
 }
 
 // digest tells whether the same payment is sent again: its identity alone can be
@@ -168,8 +195,15 @@ func digest(p x402.PaymentPayload) string {
 // repeat answers a payment that is known.
 func (s *Service) repeat(ctx context.Context, product *Product, r AccessRequest, p Payment) (Access, error) {
 	denied := Access{Product: *product}
-	if p.ProductID != product.ID || p.Digest != digest(*r.Payment) {
+	if !p.sameAs(product, r.Payment) {
 		return denied, s.refuse(ctx, product, r, x402.ReasonPaymentAlreadyUsed, "")
+	}
+	lease := ""
+	if p.Status.Open() {
+		var err error
+		if p, lease, err = s.take(ctx, p); err != nil {
+			return denied, err
+		}
 	}
 	switch p.Status {
 	case PaymentConfirmed:
@@ -179,11 +213,16 @@ func (s *Service) repeat(ctx context.Context, product *Product, r AccessRequest,
 	case PaymentRefunded, PaymentDisputed:
 		return denied, ErrAccessRevoked
 	}
-	var payment x402.Payment
-	if err := json.Unmarshal(p.Payload, &payment); err != nil {
-		return denied, refusal(err, nil, "read the payment "+p.ID)
+	if lease == "" {
+		pending := x402.SettleResponse{ErrorReason: x402.ReasonSettlementPending, Payer: p.Payer, Network: p.Network}
+		return denied, &UnsettledError{Response: pending, Version: r.Payment.Version}
 	}
-	return s.settle(ctx, product, r, p, payment)
+	return s.settle(ctx, product, r, p, lease)
+}
+
+// sameAs says whether a payload for a product is that of p.
+func (p *Payment) sameAs(product *Product, payload *x402.PaymentPayload) bool {
+	return p.ProductID == product.ID && p.Digest == digest(*payload)
 }
 
 // refuse answers 402 with the terms of now, if there are any.
@@ -202,32 +241,79 @@ func (s *Service) refuse(ctx context.Context, product *Product, r AccessRequest,
 	}
 }
 
-// retryTime is how long a payment may be repeated for a handler that answers each
-// time: enough for an answer that was lost, and too short to live on.
-const retryTime = time.Minute
+// What a payment that is repeated gets of a handler that answers each time: enough
+// for an answer that was lost, and too little to live on.
+const (
+	retryTime = time.Minute
+	retries   = 3
+)
 
-// redeliver gives what a payment has bought once more. Within the time of a
-// content URL it is the same access, which the buyer perhaps did not get.
+// redeliver gives what a payment has bought once more: the same access, which the
+// buyer perhaps did not get.
 func (s *Service) redeliver(ctx context.Context, product *Product, r AccessRequest, p Payment) (Access, error) {
+	denied := Access{Product: *product}
 	g, err := s.store.AccessGrantOfPayment(ctx, p.ID)
 	if err != nil {
-		return Access{Product: *product}, refusal(err, nil, "read a grant")
+		return denied, refusal(err, nil, "read a grant")
 	}
+	if g.Accesses == 0 { // Run has settled it
+		if g, err = s.store.StartAccessGrant(ctx, g.ID, s.now()); err != nil {
+			return denied, refusal(err, nil, "count an access")
+		}
+	}
+	switch g.Status(s.now()) {
+	case GrantExpired:
+		return denied, s.refuse(ctx, product, r, x402.ReasonPaymentAlreadyUsed, "The access that this payment bought has expired")
+	case GrantRevoked:
+		return denied, ErrAccessRevoked
+	}
+	a, err := s.resume(ctx, product, r, g)
+	a.Settlement, a.Version = receiptOf(&p), r.Payment.Version
+	return a, err
+}
+
+// resume opens a product by the first access of g. Who has had another one since
+// did get its answer.
+func (s *Service) resume(ctx context.Context, product *Product, r AccessRequest, g Grant) (Access, error) {
+	denied := Access{Product: *product}
 	within := s.options.Payments.ContentTTL
 	if r.Handled {
 		within = min(within, retryTime)
 	}
-	var a Access
+	since := s.now().Add(-within)
 	switch {
-	case g.Status(s.now()) == GrantExpired:
-		return Access{Product: *product}, s.refuse(ctx, product, r, x402.ReasonPaymentAlreadyUsed, "The access that this payment bought has expired")
-	case s.sameAccess(g, within):
-		a, err = s.open(product, g)
+	case g.Accesses == 1 && g.LastAccessAt.After(since):
+	case g.Status(s.now()) == GrantExhausted:
+		return denied, ErrAccessExhausted
 	default:
-		a, err = s.use(ctx, product, g)
+		return denied, ErrPaymentSpent
 	}
-	a.Settlement, a.Version = receiptOf(&p), r.Payment.Version
-	return a, err
+	if r.Handled {
+		ok, err := s.store.RepeatAccessGrant(ctx, g.ID, since, retries)
+		switch {
+		case err != nil:
+			return denied, refusal(err, nil, "repeat an access")
+		case !ok:
+			return denied, ErrPaymentSpent
+		}
+	}
+	return s.open(product, g)
+}
+
+// retried opens a product by the payment that came with the request, if that has
+// been taken and gives the same access still; ok says so.
+func (s *Service) retried(ctx context.Context, product *Product, r AccessRequest) (a Access, ok bool, err error) {
+	p, err := s.known(ctx, product, r.Payment)
+	if err != nil || p == nil || p.Status != PaymentConfirmed || !p.sameAs(product, r.Payment) {
+		return a, false, err
+	}
+	a, err = s.redeliver(ctx, product, r, *p)
+	var refused *Error
+	var required *PaymentRequiredError
+	if errors.As(err, &refused) || errors.As(err, &required) {
+		return a, false, nil // what the user has otherwise counts
+	}
+	return a, true, err
 }
 
 // receiptOf is what a facilitator said when it settled p.
@@ -235,19 +321,17 @@ func receiptOf(p *Payment) *x402.SettleResponse {
 	return &x402.SettleResponse{Success: true, Payer: p.Payer, Transaction: p.Transaction, Network: p.Network}
 }
 
-// settle moves the money of p and stores what that buys. It goes on when the
-// client hangs up.
-func (s *Service) settle(ctx context.Context, product *Product, r AccessRequest, p Payment, payment x402.Payment) (Access, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Payments.SettleTimeout)
-	defer cancel()
+// settle moves the money of p, which is leased to this request alone, and stores
+// what that buys. It goes on when the client hangs up.
+func (s *Service) settle(ctx context.Context, product *Product, r AccessRequest, p Payment, lease string) (Access, error) {
+	defer s.release(ctx, p.ID, lease)
 	denied := Access{Product: *product}
 	version := r.Payment.Version
-	resp, err := s.options.Facilitator.Settle(ctx, payment)
+	resp, err := s.charge(ctx, &p)
 	if err != nil {
 		resp = x402.SettleResponse{ErrorReason: x402.ReasonFacilitatorUnreached, Payer: p.Payer, Network: p.Network}
 		return denied, &UnsettledError{Response: resp, Version: version, Err: err}
 	}
-	resp.Network = p.Network
 	if middleware.Undecided(resp) {
 		return denied, &UnsettledError{Response: resp, Version: version}
 	}
@@ -257,9 +341,6 @@ func (s *Service) settle(ctx context.Context, product *Product, r AccessRequest,
 		now, err := s.store.ProductPayment(ctx, p.ID)
 		if err != nil {
 			return denied, paymentError(err, "read a payment")
-		}
-		if now.Status.Open() {
-			return denied, &UnsettledError{Response: resp, Version: version}
 		}
 		return s.repeat(ctx, product, r, now)
 	case err != nil:
@@ -277,9 +358,27 @@ func (s *Service) settle(ctx context.Context, product *Product, r AccessRequest,
 	return a, err
 }
 
+// charge has the facilitator settle p.
+func (s *Service) charge(ctx context.Context, p *Payment) (x402.SettleResponse, error) {
+	if s.options.Facilitator == nil {
+		return x402.SettleResponse{}, errors.New("catalog: there is no facilitator to ask")
+	}
+	var payment x402.Payment
+	if err := json.Unmarshal(p.Payload, &payment); err != nil {
+		return x402.SettleResponse{}, fmt.Errorf("catalog: read the payment %s: %w", p.ID, err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Payments.SettleTimeout)
+	defer cancel()
+	resp, err := s.options.Facilitator.Settle(ctx, payment)
+	resp.Network = p.Network
+	return resp, err
+}
+
 // settled stores what a facilitator has decided about p: its grant, whose first
 // access is used, or its failure.
 func (s *Service) settled(ctx context.Context, p Payment, resp x402.SettleResponse, used bool) (Payment, *Grant, error) {
+	ctx, cancel := storing(ctx)
+	defer cancel()
 	now := s.now()
 	if !resp.Success {
 		p, err := s.store.UpdateProductPayment(ctx, p.ID, func(p *Payment) ([]store.Event, error) {
@@ -325,6 +424,3 @@ func (s *Service) dispute(ctx context.Context, p Payment, transaction, reason st
 	}
 	return p, nil, nil
 }
-
-// leaseFor is how long a payment that a request settles is left to it.
-func (s *Service) leaseFor() time.Duration { return s.options.Payments.SettleTimeout + 30*time.Second }

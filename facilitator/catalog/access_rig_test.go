@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,7 +52,23 @@ type kiosk struct {
 
 func openKiosk(t *testing.T, edits ...func(*catalog.Config)) *kiosk {
 	t.Helper()
-	s := &kiosk{t: t, store: &faulty{Store: memory.New()}, facilitator: newCashier(), chain: newLedgerChain(), clock: webtest.NewClock(kioskOpening)}
+	return openKioskOver(t, memory.New(), edits...)
+}
+
+func openKioskOver(t *testing.T, store shelves, edits ...func(*catalog.Config)) *kiosk {
+	t.Helper()
+	s := &kiosk{t: t, store: &faulty{shelves: store}, facilitator: newCashier(), chain: newLedgerChain(), clock: webtest.NewClock(kioskOpening)}
+	s.service, s.handler = s.open(edits...)
+	s.roots = webtest.Specified(t, "openapi.yaml", s.service.ResourceHandler())
+	for _, n := range []x402.Network{x402.BaseSepolia, x402.Ethereum} {
+		s.wallet(n, payTo)
+	}
+	return s
+}
+
+// open makes a replica of the kiosk: another catalog over its store.
+func (s *kiosk) open(edits ...func(*catalog.Config)) (*catalog.Service, http.Handler) {
+	s.t.Helper()
 	c := catalog.Config{
 		Store: s.store, Facilitator: s.facilitator, Chains: []catalog.Chain{s.chain}, Networks: []x402.Network{x402.BaseSepolia},
 		Authenticate: kioskAuthenticate, Logger: slog.New(slog.DiscardHandler), Now: s.now,
@@ -60,14 +77,15 @@ func openKiosk(t *testing.T, edits ...func(*catalog.Config)) *kiosk {
 	for _, edit := range edits {
 		edit(&c)
 	}
-	var err error
-	s.service, err = catalog.New(c)
-	require.NoError(t, err)
-	s.handler, s.roots = webtest.Specified(t, "openapi.yaml", s.service.Handler()), webtest.Specified(t, "openapi.yaml", s.service.ResourceHandler())
-	for _, n := range []x402.Network{x402.BaseSepolia, x402.Ethereum} {
-		require.NoError(t, s.store.PutWallet(t.Context(), catalog.Wallet{OwnerID: "ann", Network: n, Address: payTo, UpdatedAt: kioskOpening}))
-	}
-	return s
+	service, err := catalog.New(c)
+	require.NoError(s.t, err)
+	return service, webtest.Specified(s.t, "openapi.yaml", service.Handler())
+}
+
+// wallet says where ann is paid.
+func (s *kiosk) wallet(n x402.Network, address string) {
+	s.t.Helper()
+	require.NoError(s.t, s.store.PutWallet(s.t.Context(), catalog.Wallet{OwnerID: "ann", Network: n, Address: address, UpdatedAt: s.now()}))
 }
 
 // kioskAuthenticate knows the users that "Bearer NAME" names.
@@ -118,6 +136,11 @@ func ether(p *catalog.Product) {
 // send asks the API; headers are pairs.
 func (s *kiosk) send(method, path string, body any, headers ...string) *httptest.ResponseRecorder {
 	s.t.Helper()
+	return s.sendTo(s.handler, method, path, body, headers...)
+}
+
+func (s *kiosk) sendTo(h http.Handler, method, path string, body any, headers ...string) *httptest.ResponseRecorder {
+	s.t.Helper()
 	var j []byte
 	if text, ok := body.(string); ok {
 		j = []byte(text)
@@ -135,7 +158,7 @@ func (s *kiosk) send(method, path string, body any, headers ...string) *httptest
 			r.Header.Set(headers[i], headers[i+1])
 		}
 	}
-	return webtest.Send(s.handler, r)
+	return webtest.Send(h, r)
 }
 
 func (s *kiosk) access(id string, headers ...string) *httptest.ResponseRecorder {
@@ -222,7 +245,7 @@ func (s *kiosk) payments() []catalog.Payment {
 // events are the types in the outbox.
 func (s *kiosk) events() []string {
 	s.t.Helper()
-	list, err := s.store.Store.LeaseEvents(s.t.Context(), "reader", kioskOpening, kioskOpening, 1000)
+	list, err := s.store.LeaseEvents(s.t.Context(), "reader", kioskOpening, kioskOpening, 1000)
 	require.NoError(s.t, err)
 	var types []string
 	for _, e := range list {
@@ -242,6 +265,8 @@ type cashier struct {
 	settles int
 	kinds   []x402.Kind
 	slow    chan struct{} // the next Settle succeeds, and says so when told
+	busy    int           // calls of Settle under way
+	most    int           // of those at once
 }
 
 func newCashier() *cashier {
@@ -283,6 +308,9 @@ func (c *cashier) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settles++
+	c.busy++
+	c.most = max(c.most, c.busy)
+	defer func() { c.busy-- }()
 	if slow := c.slow; slow != nil {
 		c.slow = nil
 		c.mu.Unlock()
@@ -357,10 +385,11 @@ func (c *ledgerChain) put(n int, at time.Time, edits ...func(*x402.Transaction))
 
 // faulty is a store that fails when it is told to: before a call, or after it.
 type faulty struct {
-	*memory.Store
+	shelves
 	mu     sync.Mutex
 	before map[string]bool
 	after  map[string]bool
+	takes  atomic.Int64 // calls of TakeProductPayment
 }
 
 var errBroken = errors.New("the store is broken")
@@ -391,7 +420,7 @@ func (f *faulty) AddProductPayment(ctx context.Context, p catalog.Payment, owner
 	if f.fails("add", false) {
 		return p, false, errBroken
 	}
-	stored, created, err := f.Store.AddProductPayment(ctx, p, owner, until, events...)
+	stored, created, err := f.shelves.AddProductPayment(ctx, p, owner, until, events...)
 	if f.fails("add", true) {
 		return p, false, errBroken
 	}
@@ -402,7 +431,7 @@ func (f *faulty) ConfirmProductPayment(ctx context.Context, id string, proof cat
 	if f.fails("confirm", false) {
 		return catalog.Payment{}, nil, errBroken
 	}
-	p, g, err := f.Store.ConfirmProductPayment(ctx, id, proof, change)
+	p, g, err := f.shelves.ConfirmProductPayment(ctx, id, proof, change)
 	if f.fails("confirm", true) {
 		return catalog.Payment{}, nil, errBroken
 	}
@@ -413,16 +442,28 @@ func (f *faulty) UpdateProductPayment(ctx context.Context, id string, change fun
 	if f.fails("update", false) {
 		return catalog.Payment{}, errBroken
 	}
-	p, err := f.Store.UpdateProductPayment(ctx, id, change)
+	p, err := f.shelves.UpdateProductPayment(ctx, id, change)
 	if f.fails("update", true) {
 		return catalog.Payment{}, errBroken
 	}
 	return p, err
 }
 
+func (f *faulty) TakeProductPayment(ctx context.Context, id, owner string, now, until time.Time) (catalog.Payment, bool, error) {
+	f.takes.Add(1)
+	return f.shelves.TakeProductPayment(ctx, id, owner, now, until)
+}
+
+func (f *faulty) FreeProductPayment(ctx context.Context, id, owner string) error {
+	if f.fails("free", false) {
+		return errBroken
+	}
+	return f.shelves.FreeProductPayment(ctx, id, owner)
+}
+
 func (f *faulty) UseAccessGrant(ctx context.Context, id string, now time.Time) (catalog.Grant, bool, error) {
 	if f.fails("use", false) {
 		return catalog.Grant{}, false, errBroken
 	}
-	return f.Store.UseAccessGrant(ctx, id, now)
+	return f.shelves.UseAccessGrant(ctx, id, now)
 }

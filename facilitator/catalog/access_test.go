@@ -306,7 +306,8 @@ func TestWhatOneAttemptFailedToSettleAndAnotherSettledIsBought(t *testing.T) {
 	s.facilitator.slow = slow
 	first := make(chan int)
 	go func() { first <- s.access("course", header, value).Code }()
-	<-slow // it will say that the payment has succeeded
+	<-slow                  // it will say that the payment has succeeded
+	s.wait(3 * time.Minute) // for longer than a payment is left to who settles it
 	require.Equal(t, 402, s.access("course", header, value).Code)
 	require.Equal(t, catalog.PaymentFailed, s.payments()[0].Status)
 	slow <- struct{}{}

@@ -49,8 +49,12 @@
 // # Access
 //
 // [Service.Access] opens a product by a payment, by a grant that the caller has, or
-// by the access token of an earlier access. A payment buys one grant, once: the
-// same payment again gives the same grant. [Service.Guard] protects a handler of
+// by the access token of an earlier access. A payment buys one grant, once. While
+// one request has it settled, on whatever replica, others with the same payment
+// wait and are told the same; and who sends it again within minutes, because the
+// answer was lost, gets the same access. Later it opens nothing by itself, since
+// what was settled can be read from the chain: the access token does, the user's
+// credentials, or a signature of the payer. [Service.Guard] protects a handler of
 // the provider's in this process; elsewhere package content verifies signed URLs
 // and tokens. Payments by transaction are created, and confirmed against the chain;
 // see [Service.CreatePayment] and [Service.ConfirmPayment].

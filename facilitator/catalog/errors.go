@@ -21,8 +21,9 @@ var (
 	ErrProductState    = &Error{Code: v402api.InvalidState, Message: "The product's status does not allow this"}
 	ErrProductRejected = &Error{Code: v402api.InvalidState, Message: "The product was rejected; it can be published once it is approved"}
 	ErrSlugTaken       = &Error{Code: v402api.Conflict, Message: "The slug is taken"}
-	ErrProductSold     = &Error{Code: v402api.Conflict, Message: "The product was bought; it can only be deleted softly"}
+	ErrProductSold     = &Error{Code: v402api.Conflict, Message: "Somebody has paid for the product, or is about to; it can only be deleted softly"}
 	ErrWalletUnknown   = &Error{Code: v402api.NotFound, Message: "There is no wallet for this chain"}
+	ErrWalletChanged   = &Error{Code: v402api.Conflict, Message: "Another request has set this wallet meanwhile"}
 	ErrNotBuyer        = &Error{Code: v402api.Forbidden, Message: "Only those who bought the product can review it"}
 )
 

@@ -3,6 +3,9 @@ package catalog_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
@@ -66,4 +69,60 @@ func ExampleError() {
 func ExampleWords() {
 	fmt.Println(catalog.Words("Crème brûlée, machine-learning & 机器学习"))
 	// Output: [creme brulee machine learning 机 器 学 习]
+}
+
+// A handler of the provider's own is open to those who paid. Here a buyer proves
+// it by the access token of a payment by transaction.
+func ExampleService_Guard() {
+	ctx := context.Background()
+	chain := newLedgerChain()
+	shop, err := catalog.New(catalog.Config{Store: memory.New(), Chains: []catalog.Chain{chain}})
+	if err != nil {
+		panic(err)
+	}
+	provider := account.User{ID: "ann", Role: account.RoleContentProvider, Status: account.StatusActive}
+	p, err := shop.CreateProduct(ctx, provider, catalog.Draft{Title: "Tides", ContentURL: "https://example.com/tides", Price: "5000000000000000000"})
+	if err != nil {
+		panic(err)
+	}
+	if _, err := shop.SetWallet(ctx, provider, x402.Ethereum, payTo); err != nil {
+		panic(err)
+	}
+	if _, err := shop.Publish(ctx, provider, p.ID); err != nil {
+		panic(err)
+	}
+	tides := shop.Guard(p.ID)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		access, _ := catalog.AccessFrom(r.Context())
+		_, _ = fmt.Fprint(w, "high water at noon, for who paid ", access.Grant.Paid.Amount)
+	}))
+	get := func(token string) {
+		r := httptest.NewRequest("GET", "/tides", nil)
+		r.Header.Set(catalog.HeaderAccessToken, token)
+		w := httptest.NewRecorder()
+		tides.ServeHTTP(w, r)
+		body, _ := io.ReadAll(w.Body)
+		if w.Code == http.StatusOK {
+			fmt.Println(w.Code, string(body))
+		} else {
+			fmt.Println(w.Code)
+		}
+	}
+	get("")
+
+	order, err := shop.CreatePayment(ctx, catalog.PaymentRequest{ProductID: p.ID, Chain: "ethereum", Payer: buyer})
+	if err != nil {
+		panic(err)
+	}
+	hash := chain.put(1, order.CreatedAt) // the buyer sends 5 ETH
+	if _, _, err := shop.ConfirmPayment(ctx, account.User{}, order.ID, catalog.Confirmation{Transaction: hash}); err != nil {
+		panic(err)
+	}
+	access, err := shop.Access(ctx, catalog.AccessRequest{ProductID: p.ID, Payer: buyer}) // who has signed the request
+	if err != nil {
+		panic(err)
+	}
+	get(access.Token)
+	// Output:
+	// 402
+	// 200 high water at noon, for who paid 5000000000000000000
 }

@@ -30,8 +30,8 @@ type Grant struct {
 	CreatedAt     time.Time
 	ExpiresAt     time.Time // zero is never
 	MaxAccesses   int64     // 0 is any number
-	Accesses      int64     // counted while there is a most
-	LastAccessAt  time.Time // zero before the first; kept while there is a most
+	Accesses      int64     // the first one, and all while there is a most
+	LastAccessAt  time.Time // of those; zero before the first
 	RevokedAt     time.Time // zero while it is not
 	RevokedReason string
 }

@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -207,5 +208,20 @@ func TestEventsOfOtherThingsAreIgnored(t *testing.T) {
 			require.NoError(t, s.service.Observe(t.Context(), store.Event{ID: kind, Type: kind, Subject: "user-ann", CreatedAt: opening}))
 		}
 		require.Len(t, s.discover("").Items, 1)
+	})
+}
+
+func TestAWalletThatWasSetLaterStandsAndIsToldOf(t *testing.T) {
+	overEachStore(t, func(t *testing.T, s *shop) {
+		set := func(address string) *httptest.ResponseRecorder {
+			return s.do("ann", "PUT", "/api/v1/providers/wallets/base", `{"address":"`+address+`"}`)
+		}
+		s.want(set("0x742d35Cc6634C0532925a3b844Bc454e4438f44e"), 200)
+		s.pass(-time.Minute) // a replica whose clock is slow
+		s.refused(set("0x209693Bc6afc0C5328bA36FaF03C514EF312287C"), 409, "CONFLICT")
+		list, err := s.service.Wallets(t.Context(), "user-ann")
+		require.NoError(t, err)
+		require.Equal(t, "0x742d35Cc6634C0532925a3b844Bc454e4438f44e", list[0].Address)
+		require.Equal(t, []string{catalog.EventWalletChanged}, s.events())
 	})
 }

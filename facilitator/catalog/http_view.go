@@ -22,7 +22,7 @@ func (h hundredths) MarshalJSON() ([]byte, error) {
 	return b, nil
 }
 
-// orNull is nil, which is null in JSON, for the zero value.
+// orNull is v, or nil for the zero value: null in JSON, and what is not given.
 func orNull[T comparable](v T) *T {
 	var zero T
 	if v == zero {

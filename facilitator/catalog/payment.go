@@ -91,6 +91,7 @@ type Payment struct {
 	LogIndex      int64  // of the transfer in it, or NativeLog
 	Block         uint64
 	Confirmations uint64 // as last seen
+	Signed        bool   // the payer has signed that Transaction pays this payment
 
 	FailureCode   string // such as INSUFFICIENT_PAYMENT_TOKENS
 	FailureReason string // of what failed or is disputed, for people

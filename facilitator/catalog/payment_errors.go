@@ -24,6 +24,7 @@ var (
 	ErrAccessExhausted  = &Error{Code: v402api.Forbidden, Message: "The access is used up; buy it again without the access token", Details: map[string]any{"code": "ACCESS_EXHAUSTED"}}
 	ErrAccessExpired    = &Error{Code: v402api.Forbidden, Message: "The access has expired; buy it again without the access token", Details: map[string]any{"code": "ACCESS_EXPIRED"}}
 	ErrAccessToken      = &Error{Code: v402api.Forbidden, Message: "The access token is not valid for this product", Details: map[string]any{"code": "ACCESS_TOKEN_INVALID"}}
+	ErrPaymentSpent     = &Error{Code: v402api.Forbidden, Message: "The payment was used; show the access token that it gave, or sign the request as its payer", Details: map[string]any{"code": "PAYMENT_ALREADY_USED"}}
 	ErrPriceUnavailable = &Error{Code: v402api.ChainUnavailable, Message: "The price of the product is not known now; try again later"}
 )
 

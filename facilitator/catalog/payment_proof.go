@@ -60,6 +60,9 @@ func (s *Service) ConfirmPayment(ctx context.Context, buyer account.User, id str
 	if err != nil {
 		return p, Grant{}, err
 	}
+	if signed == unsigned && p.Status == PaymentProcessing && p.Transaction == hash {
+		signed = consentBefore(&p)
+	}
 	return s.prove(ctx, p, hash, signed)
 }
 
@@ -71,14 +74,25 @@ const (
 	signedByKey              // of the payer's account
 	signedByContract         // that is the payer
 	seenBefore               // the transaction was shown earlier, by whoever it was
+	signedBefore             // and the payer had signed
 )
 
-func (c consent) signed() bool { return c == signedByKey || c == signedByContract }
+func (c consent) signed() bool {
+	return c == signedByKey || c == signedByContract || c == signedBefore
+}
+
+// consentBefore is what is known of the transaction that p waits for.
+func consentBefore(p *Payment) consent {
+	if p.Signed {
+		return signedBefore
+	}
+	return seenBefore
+}
 
 // checkSender refuses tokens that somebody else sent: what a facilitator or a
 // spender moved was for something else. A contract wallet sends nothing itself.
 func (c consent) checkSender(p *Payment, tx x402.Transaction) error {
-	if p.Asset == "" || c == signedByContract || c == seenBefore || p.Network.SameAddress(tx.From, p.Payer) {
+	if p.Asset == "" || c == signedByContract || c == seenBefore || c == signedBefore || p.Network.SameAddress(tx.From, p.Payer) {
 		return nil
 	}
 	return mismatch(CodePayerMismatch, "The transaction was not sent by "+p.Payer+": what others move for it, as x402 does, proves no payment")
@@ -161,7 +175,7 @@ func (s *Service) prove(ctx context.Context, p Payment, hash string, c consent) 
 		if err != nil {
 			return p, Grant{}, err
 		}
-		return s.note(ctx, p, hash, tx)
+		return s.note(ctx, p, hash, tx, c.signed())
 	case !tx.Succeeded:
 		return s.reverted(ctx, p, hash, tx)
 	}
@@ -176,7 +190,7 @@ func (s *Service) prove(ctx context.Context, p Payment, hash string, c consent) 
 		return p, Grant{}, mismatch(CodeTransactionTooEarly, "The transaction is older than the payment: it paid for something else")
 	}
 	if tx.Confirmations < s.options.Payments.confirmations(p.Network) {
-		return s.note(ctx, p, hash, tx)
+		return s.note(ctx, p, hash, tx, c.signed())
 	}
 	return s.confirm(ctx, p, hash, tx, transfers, c.signed())
 }
@@ -233,40 +247,47 @@ func transfersOf(p *Payment, tx x402.Transaction) ([]transfer, error) {
 }
 
 // note keeps a transaction that is not certain yet.
-func (s *Service) note(ctx context.Context, p Payment, hash string, tx x402.Transaction) (Payment, Grant, error) {
+func (s *Service) note(ctx context.Context, p Payment, hash string, tx x402.Transaction, signed bool) (Payment, Grant, error) {
 	now := s.now()
-	p, err := s.store.UpdateProductPayment(ctx, p.ID, func(p *Payment) ([]store.Event, error) {
+	noted, err := s.store.UpdateProductPayment(ctx, p.ID, func(p *Payment) ([]store.Event, error) {
 		if p.Status != PaymentProcessing {
 			if err := p.move(PaymentProcessing, now); err != nil {
 				return nil, err
 			}
 		}
+		p.Signed = signed || p.Signed && p.Transaction == hash
 		p.Transaction, p.Block, p.Confirmations, p.UpdatedAt = hash, tx.Block, tx.Confirmations, now
 		return nil, nil
 	})
-	return p, Grant{}, paymentError(err, "keep a transaction")
+	if errors.Is(err, ErrPaymentProcessed) { // by somebody who saw it deeper
+		return s.again(ctx, p.ID, hash)
+	}
+	return noted, Grant{}, paymentError(err, "keep a transaction")
 }
 
 // reverted fails a payment whose payer's transaction was reverted; anybody else's
-// says nothing about it.
+// says nothing about it, nor does another one than it waits for.
 func (s *Service) reverted(ctx context.Context, p Payment, hash string, tx x402.Transaction) (Payment, Grant, error) {
 	refused := mismatch(CodeTransactionReverted, "The transaction was reverted: it moved nothing")
 	if !p.Network.SameAddress(tx.From, p.Payer) || p.Status == PaymentExpired ||
-		tx.Time.Before(p.CreatedAt.Add(-s.options.Payments.ClockSkew)) {
+		p.Status == PaymentProcessing && p.Transaction != hash || tx.Time.Before(p.CreatedAt.Add(-s.options.Payments.ClockSkew)) {
 		return p, Grant{}, refused
 	}
 	now := s.now()
-	p, err := s.store.UpdateProductPayment(ctx, p.ID, func(p *Payment) ([]store.Event, error) {
+	failed, err := s.store.UpdateProductPayment(ctx, p.ID, func(p *Payment) ([]store.Event, error) {
 		if err := p.fail(CodeTransactionReverted, "The transaction was reverted", now); err != nil {
 			return nil, err
 		}
 		p.Transaction, p.Block = hash, tx.Block
 		return []store.Event{paymentEvent(EventPaymentFailed, p, now)}, nil
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrPaymentProcessed):
+		return s.again(ctx, p.ID, hash)
+	case err != nil:
 		return p, Grant{}, paymentError(err, "fail a payment")
 	}
-	return p, Grant{}, refused
+	return failed, Grant{}, refused
 }
 
 // confirm closes a payment with a transaction that is deep enough. Of several

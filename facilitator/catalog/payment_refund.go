@@ -108,7 +108,9 @@ func (s *Service) Reconcile(ctx context.Context, id string) (Payment, error) {
 	case p.Status == PaymentDisputed:
 		return s.accept(ctx, p)
 	case p.Status == PaymentProcessing, p.Status == PaymentPending && !s.now().Before(p.ExpiresAt):
-		if err := s.tend(ctx, p); err != nil {
+		lease := s.newLease()
+		defer s.release(ctx, p.ID, lease)
+		if err := s.tend(ctx, p, lease); err != nil {
 			return p, err
 		}
 	}

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -38,14 +37,15 @@ func (s *Service) runPayments(ctx context.Context) error {
 // their way, and forgets old quotes. [Service.Run] calls it now and then; of
 // several replicas one works on a payment at a time.
 func (s *Service) TendPayments(ctx context.Context) error {
+	lease := s.newLease()
 	for {
 		now := s.now()
-		list, err := s.store.LeaseProductPayments(ctx, s.owner, now, now.Add(s.leaseFor()), paymentsAtOnce)
+		list, err := s.store.LeaseProductPayments(ctx, lease, now, now.Add(s.leaseFor()), paymentsAtOnce)
 		if err != nil {
 			return refusal(err, nil, "lease payments")
 		}
 		for _, p := range list {
-			if err := s.tend(ctx, p); err != nil {
+			if err := s.tend(ctx, p, lease); err != nil {
 				s.log.Warn("catalog: an open payment is not decided", "payment", p.ID, "error", err)
 			}
 		}
@@ -58,14 +58,14 @@ func (s *Service) TendPayments(ctx context.Context) error {
 }
 
 // tend moves one payment along.
-func (s *Service) tend(ctx context.Context, p Payment) error {
+func (s *Service) tend(ctx context.Context, p Payment, lease string) error {
 	switch {
 	case p.Status == PaymentPending:
 		return s.expire(ctx, p.ID)
 	case p.Method == MethodX402:
-		return s.ask(ctx, p)
+		return s.ask(ctx, p, lease)
 	}
-	_, _, err := s.prove(ctx, p, p.Transaction, seenBefore)
+	_, _, err := s.prove(ctx, p, p.Transaction, consentBefore(&p))
 	var refused *Error
 	switch late := s.now().After(p.ExpiresAt); {
 	case err == nil || !errors.As(err, &refused):
@@ -118,19 +118,16 @@ func settledMeanwhile(err error) error {
 	return paymentError(err, "tend a payment")
 }
 
-// ask has the facilitator settle an x402 payment whose request broke off. The
-// money may move by that: its payer has signed it for this product.
-func (s *Service) ask(ctx context.Context, p Payment) error {
-	if s.options.Facilitator == nil {
-		return errors.New("there is no facilitator to ask")
+// ask has the facilitator settle an x402 payment whose request broke off, unless
+// another one does. The money may move by that: its payer has signed it for this
+// product.
+func (s *Service) ask(ctx context.Context, p Payment, lease string) error {
+	now := s.now()
+	p, ok, err := s.store.TakeProductPayment(ctx, p.ID, lease, now, now.Add(s.leaseFor()))
+	if err != nil || !ok {
+		return paymentError(err, "take a payment")
 	}
-	var payment x402.Payment
-	if err := json.Unmarshal(p.Payload, &payment); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.options.Payments.SettleTimeout)
-	defer cancel()
-	resp, err := s.options.Facilitator.Settle(ctx, payment)
+	resp, err := s.charge(ctx, &p)
 	switch {
 	case err != nil:
 		return err

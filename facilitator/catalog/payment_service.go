@@ -69,7 +69,7 @@ func (s *Service) CreatePayment(ctx context.Context, in PaymentRequest) (Payment
 	p := s.newPayment(&product, option, in.Buyer, MethodTransaction, now)
 	p.Payer, p.ExternalReference = in.Payer, in.ExternalReference
 	p, _, err = s.store.AddProductPayment(ctx, p, "", now, paymentEvent(EventPaymentCreated, &p, now))
-	return p, paymentError(err, "create a payment")
+	return p, refusal(err, ErrProductUnknown, "create a payment")
 }
 
 // purchasable is a product that somebody can pay for.

@@ -15,7 +15,8 @@ import (
 type PaymentStore interface {
 	// AddProductPayment stores p, unless its Key, which may be empty, is known: then
 	// it returns the payment that has it, unchanged. The payment stays leased to
-	// owner until then; other owners find it by LeaseProductPayments afterwards.
+	// owner until then; other owners get it afterwards. Where its product is not
+	// there it is not stored: store.ErrNotFound.
 	AddProductPayment(ctx context.Context, p Payment, owner string, until time.Time, events ...store.Event) (stored Payment, created bool, err error)
 
 	// UpdateProductPayment lets change alter the status and what belongs to it. Its
@@ -38,6 +39,12 @@ type PaymentStore interface {
 	// LeaseProductPayments gives owner up to limit payments that are pending and
 	// expired by now, or processing, and whose lease ran out by now, the oldest first.
 	LeaseProductPayments(ctx context.Context, owner string, now, until time.Time, limit int) ([]Payment, error)
+
+	// TakeProductPayment gives owner one payment that is open, unless another owner
+	// has it still. If not, ok is false. The payment is as it is now either way.
+	TakeProductPayment(ctx context.Context, id, owner string, now, until time.Time) (p Payment, ok bool, err error)
+	// FreeProductPayment ends the lease of a payment, if owner has it.
+	FreeProductPayment(ctx context.Context, id, owner string) error
 
 	ProductPayment(ctx context.Context, id string) (Payment, error)
 	ProductPaymentByKey(ctx context.Context, key string) (Payment, error)
@@ -63,6 +70,12 @@ type PaymentStore interface {
 	// UseAccessGrant counts an access if the grant is live. If it is not, ok is false
 	// and nothing changes.
 	UseAccessGrant(ctx context.Context, id string, now time.Time) (g Grant, ok bool, err error)
+	// StartAccessGrant counts the first access, if there was none yet and the grant is
+	// live. It returns the grant.
+	StartAccessGrant(ctx context.Context, id string, now time.Time) (Grant, error)
+	// RepeatAccessGrant says whether the last access, if it was later than since, may
+	// be repeated once more: up to most times. It counts those.
+	RepeatAccessGrant(ctx context.Context, id string, since time.Time, most int64) (ok bool, err error)
 	// AccessGrants lists the live grants of a user or payer for a product, the newest
 	// first, at most [MaxGrants].
 	AccessGrants(ctx context.Context, productID, userID, payer string, now time.Time) ([]Grant, error)
@@ -119,6 +132,7 @@ func (f PaymentFilter) Matches(p Payment) bool {
 func MergePayment(was, changed Payment) Payment {
 	was.Status, was.Refunded = changed.Status, changed.Refunded
 	was.Transaction, was.LogIndex, was.Block, was.Confirmations = changed.Transaction, changed.LogIndex, changed.Block, changed.Confirmations
+	was.Signed = changed.Signed
 	was.FailureCode, was.FailureReason = changed.FailureCode, changed.FailureReason
 	was.ConfirmedAt, was.UpdatedAt = changed.ConfirmedAt, changed.UpdatedAt
 	return was

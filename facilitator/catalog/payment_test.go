@@ -225,6 +225,45 @@ func TestAContractWalletSignsForItsPayment(t *testing.T) {
 	require.Equal(t, 200, confirm("we two agree").Code)
 }
 
+func TestWhatAContractWalletSignedForIsConfirmedOnceItIsDeepEnough(t *testing.T) {
+	t.Parallel()
+	for name, confirmed := range map[string]func(s *kiosk, id, hash string){
+		"by Run": func(s *kiosk, _, _ string) { require.NoError(s.t, s.service.TendPayments(s.t.Context())) },
+		"by its buyer, who signs once": func(s *kiosk, id, hash string) {
+			status, v := s.confirm(id, hash)
+			require.Equal(s.t, 200, status, "%v", v)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			chain := &wallets{accepts: "we two agree"}
+			s := openKiosk(t, func(c *catalog.Config) {
+				chain.Chain = c.Chains[0]
+				c.Chains = []catalog.Chain{chain}
+			})
+			s.sell("course")
+			inUSDC := func(b map[string]any) { b["currency"], b["amount"] = "USDC", "10000" }
+			s.create("course", inUSDC) // an earlier one, which waits for the same transfer
+			s.wait(time.Second)
+			id := s.create("course", inUSDC)
+			deep := func(n uint64) string {
+				return s.chain.put(1, s.now(), func(tx *x402.Transaction) {
+					tx.From, tx.Confirmations = payTo, n // its transactions are sent by others
+					tx.Transfers = []x402.TokenTransfer{{Asset: "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", From: buyer, To: payTo, Amount: x402.NewAmount(10_000)}}
+				})
+			}
+			hash := deep(1)
+			body := map[string]any{"transaction_hash": hash, "payer_signature": "0x" + hex.EncodeToString([]byte("we two agree"))}
+			require.Equal(t, 202, s.send("POST", "/api/v1/clients/payments/"+id+"/confirm", body).Code)
+			deep(3)
+			confirmed(s, id, hash)
+			p, err := s.service.AnyPayment(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, catalog.PaymentConfirmed, p.Status)
+		})
+	}
+}
+
 func TestNobodyTakesATransferForACheaperProduct(t *testing.T) {
 	t.Parallel()
 	s := openKiosk(t)

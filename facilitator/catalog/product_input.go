@@ -57,20 +57,11 @@ type ProductUpdate struct {
 // update sets all that d says on a product that is new.
 func (d *Draft) update() *ProductUpdate {
 	return &ProductUpdate{
-		Title: &d.Title, Description: &d.Description, ContentURL: &d.ContentURL, Type: given(&d.Type), Category: &d.Category, Tags: &d.Tags,
-		Price: &d.Price, Currency: given(&d.Currency), Scheme: given(&d.Scheme), Thumbnail: &d.Thumbnail, ContentType: &d.ContentType,
+		Title: &d.Title, Description: &d.Description, ContentURL: &d.ContentURL, Type: orNull(d.Type), Category: &d.Category, Tags: &d.Tags,
+		Price: &d.Price, Currency: orNull(d.Currency), Scheme: orNull(d.Scheme), Thumbnail: &d.Thumbnail, ContentType: &d.ContentType,
 		ContentHash: &d.ContentHash, Preview: &d.Preview, AccessDuration: &d.AccessDuration, MaxAccesses: &d.MaxAccesses,
 		Slug: &d.Slug, Chains: &d.Chains, QuoteURL: &d.QuoteURL,
 	}
-}
-
-// given is nil for the zero value.
-func given[T comparable](v *T) *T {
-	var zero T
-	if *v == zero {
-		return nil
-	}
-	return v
 }
 
 // Price is a whole number of the smallest unit of a currency, in decimal digits.

@@ -174,8 +174,9 @@ func (s *Service) change(ctx context.Context, u account.User, id string, change 
 	return p, refusal(err, ErrProductUnknown, "change a product")
 }
 
-// EraseProduct removes every trace of a product that nobody has bought;
-// [ErrProductUnknown], [ErrProductSold].
+// EraseProduct removes every trace of a product that nobody has bought or is about
+// to: one with a payment that is not failed stays; [ErrProductUnknown],
+// [ErrProductSold].
 func (s *Service) EraseProduct(ctx context.Context, u account.User, id string) error {
 	now := s.now()
 	err := s.store.DeleteProduct(ctx, id, func(p Product) ([]store.Event, error) {

@@ -2,14 +2,17 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/internal/web/v402api"
+	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
 )
 
-// SetWallet says where owner is paid on a chain, from now on.
+// SetWallet says where owner is paid on a chain, from now on;
+// [ErrWalletChanged] if another request has said so later.
 func (s *Service) SetWallet(ctx context.Context, owner account.User, n x402.Network, address string) (Wallet, error) {
 	var f v402api.Faults
 	s.checkChain(&f, n)
@@ -25,7 +28,11 @@ func (s *Service) SetWallet(ctx context.Context, owner account.User, n x402.Netw
 	now := s.now()
 	w := Wallet{OwnerID: owner.ID, Network: n, Address: address, UpdatedAt: now}
 	event := newEvent(EventWalletChanged, owner.ID, WalletEvent{owner.ID, ChainName(n), address, now}, now)
-	if err := s.store.PutWallet(ctx, w, event); err != nil {
+	err := s.store.PutWallet(ctx, w, event)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return Wallet{}, ErrWalletChanged
+	case err != nil:
 		return Wallet{}, refusal(err, nil, "store a wallet")
 	}
 	return w, nil

@@ -36,7 +36,8 @@ type ProductStore interface {
 	UpdateProduct(ctx context.Context, id string, change func(*Product) ([]store.Event, error)) (Product, error)
 
 	// DeleteProduct removes a product and its reviews for good, if check allows
-	// it, whose error is returned as it is.
+	// it, whose error is returned as it is. A product that has a payment which is not
+	// failed stays: [ErrProductSold].
 	DeleteProduct(ctx context.Context, id string, check func(Product) ([]store.Event, error)) error
 
 	Product(ctx context.Context, id string) (Product, error)
@@ -72,8 +73,8 @@ type DiscoveryStore interface {
 
 // WalletStore keeps where providers are paid.
 type WalletStore interface {
-	// PutWallet stores w in place of an older one of the owner and network; a newer
-	// one stays.
+	// PutWallet stores w in place of an older one of the owner and network. A newer
+	// one stays, and nothing is changed: store.ErrConflict, wrapped.
 	PutWallet(ctx context.Context, w Wallet, events ...store.Event) error
 	DeleteWallet(ctx context.Context, ownerID string, n x402.Network, events ...store.Event) error
 	// Wallets lists those of an owner by network.

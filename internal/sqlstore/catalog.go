@@ -295,6 +295,10 @@ func (s *DB) DeleteProduct(ctx context.Context, id string, check func(catalog.Pr
 		if err != nil {
 			return err
 		}
+		const paid = "SELECT COUNT(*) FROM v402_catalog_payments WHERE product_id = $1 AND status <> 'failed'"
+		if n, err := one(ctx, tx, column[int64], paid, id); err != nil || n > 0 {
+			return firstError(err, catalog.ErrProductSold)
+		}
 		for _, table := range []string{"v402_catalog_reviews WHERE product_id", "v402_catalog_activity WHERE product_id", "v402_catalog_products WHERE id"} {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" = $1", id); err != nil {
 				return err

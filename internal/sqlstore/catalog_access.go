@@ -98,7 +98,7 @@ func (s *DB) UseAccessGrant(ctx context.Context, id string, now time.Time) (cata
 	var g catalog.Grant
 	ok := false
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
-		used, err := all(ctx, tx, scanGrant, "UPDATE v402_catalog_grants SET accesses = accesses + 1, last_access_at = $1 WHERE id = $2 AND "+liveGrant+
+		used, err := all(ctx, tx, scanGrant, "UPDATE v402_catalog_grants SET accesses = accesses + 1, last_access_at = $1, repeats = 0 WHERE id = $2 AND "+liveGrant+
 			" RETURNING "+grantColumns, micros(now), id)
 		if err != nil {
 			return err
@@ -114,6 +114,40 @@ func (s *DB) UseAccessGrant(ctx context.Context, id string, now time.Time) (cata
 		return catalog.Grant{}, false, s.errorf("use grant %s: %w", id, err)
 	}
 	return g, ok, nil
+}
+
+// StartAccessGrant implements [catalog.PaymentStore].
+func (s *DB) StartAccessGrant(ctx context.Context, id string, now time.Time) (catalog.Grant, error) {
+	var g catalog.Grant
+	err := s.change(ctx, func(ctx context.Context, tx querier) error {
+		_, err := tx.ExecContext(ctx, "UPDATE v402_catalog_grants SET accesses = 1, last_access_at = $1 WHERE id = $2 AND accesses = 0 AND "+liveGrant, micros(now), id)
+		if err != nil {
+			return err
+		}
+		g, err = one(ctx, tx, scanGrant, "SELECT "+grantColumns+" FROM v402_catalog_grants WHERE id = $1", id)
+		return found(err)
+	})
+	if err != nil {
+		return catalog.Grant{}, s.errorf("start grant %s: %w", id, err)
+	}
+	return g, nil
+}
+
+// RepeatAccessGrant implements [catalog.PaymentStore].
+func (s *DB) RepeatAccessGrant(ctx context.Context, id string, since time.Time, most int64) (bool, error) {
+	var repeated int64
+	err := s.change(ctx, func(ctx context.Context, tx querier) error {
+		result, err := tx.ExecContext(ctx, "UPDATE v402_catalog_grants SET repeats = repeats + 1 WHERE id = $1 AND last_access_at > $2 AND repeats < $3",
+			id, micros(since), most)
+		if err == nil {
+			repeated, err = result.RowsAffected()
+		}
+		return err
+	})
+	if err != nil {
+		return false, s.errorf("repeat an access by grant %s: %w", id, err)
+	}
+	return repeated > 0, nil
 }
 
 // HasBought implements [catalog.AccessStore].

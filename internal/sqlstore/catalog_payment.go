@@ -18,7 +18,7 @@ var _ catalog.AccessStore = (*DB)(nil)
 
 const paymentColumns = "id, product_id, owner_id, user_id, method, status, scheme, chain, network, currency, asset, payer, payee, amount, fee, refunded, " +
 	"external_reference, payment_key, digest, payload, tx_hash, log_index, block, confirmations, failure_code, failure_reason, " +
-	"access_duration, max_accesses, created_at, expires_at, confirmed_at, updated_at"
+	"access_duration, max_accesses, created_at, expires_at, confirmed_at, updated_at, payer_signed"
 
 func scanPayment(rows *sql.Rows) (p catalog.Payment, err error) {
 	var amount, fee, refunded string
@@ -26,7 +26,7 @@ func scanPayment(rows *sql.Rows) (p catalog.Payment, err error) {
 	var block, confirmations, duration, created, expires, confirmed, updated int64
 	err = rows.Scan(&p.ID, &p.ProductID, &p.OwnerID, &p.UserID, &p.Method, &p.Status, &p.Scheme, &p.Chain, &p.Network, &p.Currency, &p.Asset,
 		&p.Payer, &p.Payee, &amount, &fee, &refunded, &p.ExternalReference, &p.Key, &p.Digest, &payload, &p.Transaction, &p.LogIndex, &block,
-		&confirmations, &p.FailureCode, &p.FailureReason, &duration, &p.MaxAccesses, &created, &expires, &confirmed, &updated)
+		&confirmations, &p.FailureCode, &p.FailureReason, &duration, &p.MaxAccesses, &created, &expires, &confirmed, &updated, &p.Signed)
 	if err != nil {
 		return p, err
 	}
@@ -73,7 +73,7 @@ func (s *DB) AddProductPayment(ctx context.Context, p catalog.Payment, owner str
 		p.ID, p.ProductID, p.OwnerID, p.UserID, string(p.Method), string(p.Status), string(p.Scheme), p.Chain, string(p.Network), p.Currency, p.Asset,
 		p.Payer, p.Payee, p.Amount.String(), p.Fee.String(), p.Refunded.String(), p.ExternalReference, p.Key, p.Digest, nullable(p.Payload),
 		p.Transaction, p.LogIndex, int64(p.Block), int64(p.Confirmations), p.FailureCode, p.FailureReason, p.AccessDuration.Microseconds(), p.MaxAccesses,
-		micros(p.CreatedAt), micros(p.ExpiresAt), optional(p.ConfirmedAt), micros(p.UpdatedAt),
+		micros(p.CreatedAt), micros(p.ExpiresAt), optional(p.ConfirmedAt), micros(p.UpdatedAt), p.Signed,
 		addressKey(p.Network, p.Payer), termsKey(&p), amountKey(p.Amount), owner, micros(until),
 	}
 	query := "INSERT INTO v402_catalog_payments (" + columns + ") VALUES " + list(1, len(args)) +
@@ -81,6 +81,10 @@ func (s *DB) AddProductPayment(ctx context.Context, p catalog.Payment, owner str
 	var out catalog.Payment
 	created := false
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
+		// Held until the payment is stored, so that it is not erased meanwhile.
+		if _, err := one(ctx, tx, column[string], "SELECT id FROM v402_catalog_products WHERE id = $1"+s.share, p.ProductID); err != nil {
+			return found(err)
+		}
 		stored, err := all(ctx, tx, scanPayment, query, slices.Clone(args)...)
 		if err != nil {
 			return err
@@ -136,9 +140,9 @@ func (s *DB) savePayment(ctx context.Context, tx querier, was, changed catalog.P
 	p := catalog.MergePayment(was, changed)
 	p.ConfirmedAt, p.UpdatedAt = optionalMoment(optional(p.ConfirmedAt)), moment(micros(p.UpdatedAt))
 	err := update(ctx, tx, "v402_catalog_payments",
-		"status, refunded, tx_hash, log_index, block, confirmations, failure_code, failure_reason, confirmed_at, updated_at",
+		"status, refunded, tx_hash, log_index, block, confirmations, failure_code, failure_reason, confirmed_at, updated_at, payer_signed",
 		string(p.Status), p.Refunded.String(), p.Transaction, p.LogIndex, int64(p.Block), int64(p.Confirmations), p.FailureCode, p.FailureReason,
-		optional(p.ConfirmedAt), micros(p.UpdatedAt), p.ID)
+		optional(p.ConfirmedAt), micros(p.UpdatedAt), p.Signed, p.ID)
 	if err != nil {
 		return p, err
 	}
@@ -245,6 +249,40 @@ func (s *DB) LeaseProductPayments(ctx context.Context, owner string, now, until 
 		return strings.Compare(a.ID, b.ID)
 	})
 	return leased, nil
+}
+
+// TakeProductPayment implements [catalog.PaymentStore].
+func (s *DB) TakeProductPayment(ctx context.Context, id, owner string, now, until time.Time) (p catalog.Payment, ok bool, err error) {
+	const query = "UPDATE v402_catalog_payments SET lease_owner = $1, leased_until = $2 WHERE id = $3 AND status IN ('pending', 'processing')" +
+		" AND (lease_owner = $1 OR leased_until <= $4) RETURNING " + paymentColumns
+	err = s.change(ctx, func(ctx context.Context, tx querier) error {
+		taken, err := all(ctx, tx, scanPayment, query, owner, micros(until), id, micros(now))
+		if err != nil {
+			return err
+		}
+		if ok = len(taken) > 0; ok {
+			p = taken[0]
+			return nil
+		}
+		p, err = one(ctx, tx, scanPayment, "SELECT "+paymentColumns+" FROM v402_catalog_payments WHERE id = $1", id)
+		return found(err)
+	})
+	if err != nil {
+		return catalog.Payment{}, false, s.errorf("take payment %s: %w", id, err)
+	}
+	return p, ok, nil
+}
+
+// FreeProductPayment implements [catalog.PaymentStore].
+func (s *DB) FreeProductPayment(ctx context.Context, id, owner string) error {
+	err := s.change(ctx, func(ctx context.Context, tx querier) error {
+		_, err := tx.ExecContext(ctx, "UPDATE v402_catalog_payments SET lease_owner = '', leased_until = 0 WHERE id = $1 AND lease_owner = $2", id, owner)
+		return err
+	})
+	if err != nil {
+		return s.errorf("free payment %s: %w", id, err)
+	}
+	return nil
 }
 
 // ProductPayment implements [catalog.PaymentStore].

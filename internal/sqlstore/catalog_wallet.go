@@ -12,11 +12,14 @@ import (
 // PutWallet implements [catalog.WalletStore].
 func (s *DB) PutWallet(ctx context.Context, w catalog.Wallet, events ...store.Event) error {
 	err := s.change(ctx, func(ctx context.Context, tx querier) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO v402_catalog_wallets (owner_id, network, address, updated_at) VALUES ($1, $2, $3, $4)
+		result, err := tx.ExecContext(ctx, `INSERT INTO v402_catalog_wallets (owner_id, network, address, updated_at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (owner_id, network) DO UPDATE SET address = EXCLUDED.address, updated_at = EXCLUDED.updated_at
 			WHERE v402_catalog_wallets.updated_at <= EXCLUDED.updated_at`, w.OwnerID, string(w.Network), w.Address, micros(w.UpdatedAt))
 		if err != nil {
 			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return firstError(err, store.ErrConflict)
 		}
 		return s.saveEvents(ctx, tx, events)
 	})

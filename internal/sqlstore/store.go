@@ -30,6 +30,7 @@ type DB struct {
 	text       textIndex
 	lock       string // ends a SELECT whose rows are locked, where rows are
 	skipLocked string // the same, leaving out what others hold
+	share      string // the same, letting others change all but the key
 	names      int    // how many IDs a statement had best name
 	rows       int    // how many rows it had best write
 
@@ -52,7 +53,7 @@ func NewPostgres(ctx context.Context, db *sql.DB) (*DB, error) {
 	}
 	return &DB{
 		name: "postgres", writer: rowWriter{db}, read: texts{db}, close: func() error { return nil }, text: tsvector{},
-		lock: " FOR UPDATE", skipLocked: " FOR UPDATE SKIP LOCKED", names: 1024, rows: 128,
+		lock: " FOR UPDATE", skipLocked: " FOR UPDATE SKIP LOCKED", share: " FOR KEY SHARE", names: 1024, rows: 128,
 	}, nil
 }
 

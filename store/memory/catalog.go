@@ -152,6 +152,11 @@ func (s *Store) DeleteProduct(ctx context.Context, id string, check func(catalog
 	if err != nil {
 		return err
 	}
+	for _, paid := range s.payments.payments {
+		if paid.ProductID == id && paid.Status != catalog.PaymentFailed {
+			return catalog.ErrProductSold
+		}
+	}
 	delete(s.catalog.products, id)
 	delete(s.catalog.reviews, id)
 	for _, hour := range s.catalog.activity {

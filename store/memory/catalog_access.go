@@ -101,7 +101,40 @@ func (s *Store) UseAccessGrant(ctx context.Context, id string, now time.Time) (c
 	}
 	g.Accesses++
 	g.LastAccessAt = stored(now)
+	delete(s.payments.repeats, id)
 	return *g, true, nil
+}
+
+// StartAccessGrant implements [catalog.PaymentStore].
+func (s *Store) StartAccessGrant(ctx context.Context, id string, now time.Time) (catalog.Grant, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return catalog.Grant{}, err
+	}
+	defer leave()
+	g := s.payments.grants[id]
+	if g == nil {
+		return catalog.Grant{}, missing("grant", id)
+	}
+	if g.Accesses == 0 && g.Live(now) {
+		g.Accesses, g.LastAccessAt = 1, stored(now)
+	}
+	return *g, nil
+}
+
+// RepeatAccessGrant implements [catalog.PaymentStore].
+func (s *Store) RepeatAccessGrant(ctx context.Context, id string, since time.Time, most int64) (bool, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	g := s.payments.grants[id]
+	if g == nil || !g.LastAccessAt.After(since) || s.payments.repeats[id] >= most {
+		return false, nil
+	}
+	s.payments.repeats[id]++
+	return true, nil
 }
 
 // AccessGrants implements [catalog.PaymentStore].

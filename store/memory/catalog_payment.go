@@ -21,6 +21,7 @@ type paymentData struct {
 	refunds   []*catalog.Refund
 	grants    map[string]*catalog.Grant   // by ID
 	byPayment map[string]*catalog.Grant   // by the payment's ID
+	repeats   map[string]int64            // of the last access, by the grant's ID
 	ofProduct map[string][]*catalog.Grant // by the product's ID, the oldest first
 	quotes    []catalog.Quote
 }
@@ -46,6 +47,7 @@ func (d *paymentData) init() {
 	d.payments, d.byKey = map[string]*payment{}, map[string]*payment{}
 	d.used, d.proofs = map[chainHash]catalog.PaymentMethod{}, map[proof]string{}
 	d.grants, d.byPayment, d.ofProduct = map[string]*catalog.Grant{}, map[string]*catalog.Grant{}, map[string][]*catalog.Grant{}
+	d.repeats = map[string]int64{}
 }
 
 func showPayment(p *payment) catalog.Payment {
@@ -81,6 +83,9 @@ func (s *Store) AddProductPayment(ctx context.Context, p catalog.Payment, owner 
 	d := &s.payments
 	if old := d.byKey[p.Key]; old != nil && p.Key != "" {
 		return showPayment(old), false, nil
+	}
+	if s.catalog.products[p.ProductID] == nil {
+		return catalog.Payment{}, false, missing("product", p.ProductID)
 	}
 	row := &payment{keepPayment(p), owner, stored(until)}
 	d.payments[p.ID] = row
@@ -218,6 +223,37 @@ func (s *Store) LeaseProductPayments(ctx context.Context, owner string, now, unt
 		out = append(out, showPayment(p))
 	}
 	return out, nil
+}
+
+// TakeProductPayment implements [catalog.PaymentStore].
+func (s *Store) TakeProductPayment(ctx context.Context, id, owner string, now, until time.Time) (catalog.Payment, bool, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return catalog.Payment{}, false, err
+	}
+	defer leave()
+	p := s.payments.payments[id]
+	switch {
+	case p == nil:
+		return catalog.Payment{}, false, missing("payment", id)
+	case !p.Status.Open(), p.owner != owner && p.leasedUntil.After(now):
+		return showPayment(p), false, nil
+	}
+	p.owner, p.leasedUntil = owner, stored(until)
+	return showPayment(p), true, nil
+}
+
+// FreeProductPayment implements [catalog.PaymentStore].
+func (s *Store) FreeProductPayment(ctx context.Context, id, owner string) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if p := s.payments.payments[id]; p != nil && p.owner == owner {
+		p.owner, p.leasedUntil = "", time.Time{}
+	}
+	return nil
 }
 
 // ProductPayment implements [catalog.PaymentStore].

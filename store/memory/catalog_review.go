@@ -68,9 +68,10 @@ func (s *Store) PutWallet(ctx context.Context, w catalog.Wallet, events ...store
 		s.catalog.wallets[w.OwnerID] = of
 	}
 	w.UpdatedAt = stored(w.UpdatedAt)
-	if !of[w.Network].UpdatedAt.After(w.UpdatedAt) {
-		of[w.Network] = w
+	if of[w.Network].UpdatedAt.After(w.UpdatedAt) {
+		return fmt.Errorf("memory: the wallet of owner %s on %s: %w", w.OwnerID, w.Network, store.ErrConflict)
 	}
+	of[w.Network] = w
 	s.saveAll(events)
 	return nil
 }

@@ -318,7 +318,8 @@ var productPromises = promises[CatalogStore]{
 		put("ann", x402.Solana, "S1", 0)
 		put("ann", x402.Base, "0x1", time.Second)
 		put("ann", x402.Base, "0x2", 2*time.Second)
-		put("ann", x402.Base, "0x3", time.Second)
+		older := catalog.Wallet{OwnerID: "ann", Network: x402.Base, Address: "0x3", UpdatedAt: at.Add(time.Second)}
+		require.ErrorIs(t, s.PutWallet(t.Context(), older, eventNamed("changed")), store.ErrConflict)
 		put("bob", x402.Base, "0x4", 0)
 		list, err := s.Wallets(t.Context(), "ann")
 		require.NoError(t, err)

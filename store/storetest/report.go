@@ -101,6 +101,7 @@ var reportPromises = promises[ReportStore]{
 		require.Empty(t, countries)
 	},
 	"only what is confirmed still is a sale": func(t *testing.T, s ReportStore) {
+		stock(t, s, "product-1")
 		for n, status := range catalog.PaymentStatuses {
 			_, _, err := s.AddProductPayment(t.Context(), newPayment(n), "tester", at)
 			require.NoError(t, err)
@@ -123,6 +124,7 @@ var reportPromises = promises[ReportStore]{
 		}
 	},
 	"a customer is new once": func(t *testing.T, s ReportStore) {
+		stock(t, s, "product-1")
 		b := hours(2)
 		for n, c := range []struct {
 			user, payer string
@@ -167,6 +169,7 @@ func checkReportSums(t *testing.T, s ReportStore) {
 		require.NoError(rt, err)
 		return a
 	}
+	stock(t, s, "p0", "p1", "p2")
 	count, b := 0, hours(3)
 	check(t, func(rt *rapid.T) {
 		owner, want := fmt.Sprint("owner-", count), map[string]reports.Sale{}

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
@@ -204,4 +205,18 @@ func ExampleVerify() {
 	// Output:
 	// grant-1 <nil>
 	// content: the proof of payment is not valid
+}
+
+// While keys change a verifier has both.
+func ExampleVerifier() {
+	token, _ := content.Token("the old key", content.Ticket{Grant: "grant-1", Product: product, IssuedAt: time.Now(), Expires: time.Now().Add(time.Hour)})
+	r := httptest.NewRequest("GET", "https://example.com/premium/1", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	for _, keys := range [][]string{{"the new key", "the old key"}, {"the new key"}} {
+		ticket, err := content.Verifier{Keys: keys}.Request(product, r)
+		fmt.Printf("%q %v\n", ticket.Grant, errors.Is(err, content.ErrInvalid))
+	}
+	// Output:
+	// "grant-1" false
+	// "" true
 }
