@@ -45,7 +45,7 @@ func start() (string, error) {
 		return "", errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(dir))
 	}
 	log, err := serve(dir, who, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=300")
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=1000")
 	if err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
@@ -77,6 +77,9 @@ func serve(dir string, who *processAttributes, command ...string) (log func() []
 	}, nil
 }
 
+// patience bounds what a busy machine may take for what it does in a moment.
+const patience = 2 * time.Minute
+
 // await waits until the server answers.
 func await(database string) error {
 	db, err := sql.Open("pgx", database)
@@ -84,7 +87,7 @@ func await(database string) error {
 		return err
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		err := db.PingContext(ctx)

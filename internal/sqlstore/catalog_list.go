@@ -77,12 +77,10 @@ func productPage(ctx context.Context, q querier, tables string, f filter, order 
 	return out, err
 }
 
-// limit ends a query after a page. The filter must not be written after it. The
-// limit is cast because SQLite plans by a bare one, and so prepares the statement
-// again each time that it is bound.
+// limit ends a query after a page. The filter must not be written after it.
 func (f *filter) limit(page store.PageNumber) string {
 	n := len(f.conditions)
-	f.add("LIMIT CAST(? AS BIGINT)", page.Size)
+	f.add("LIMIT ?", page.Size)
 	f.add("OFFSET ?", page.Offset())
 	clause := " " + strings.Join(f.conditions[n:], " ")
 	f.conditions = f.conditions[:n]

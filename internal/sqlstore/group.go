@@ -161,9 +161,13 @@ func (j *work) call(tx querier) {
 	j.err = j.do(context.WithoutCancel(j.ctx), tx)
 }
 
-// patience is how long a change waits for other processes that write. The longest
+// attempts bounds how often a connection is made anew.
+const attempts = 10
+
+// queue is how long a change waits for other processes that write: SQLite gives its
+// lock to whoever asks at the right moment, not to whoever waits longest. The longest
 // change that there is, to net a million royalties, takes seconds.
-const patience = time.Minute
+const queue = 5 * time.Minute
 
 // begin opens a transaction that holds the write lock from the start, and
 // returns the jobs for it: those whose context ended meanwhile are left out.
@@ -182,7 +186,7 @@ func (w *groupWriter) begin(ctx context.Context, jobs []*work) ([]*work, error) 
 		switch {
 		case err == nil:
 			return jobs, nil
-		case busy(err) && time.Since(start) < patience:
+		case busy(err) && time.Since(start) < queue:
 			pause(ctx, min(n, 5))
 		case (errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)) && n <= attempts:
 			w.disconnect()

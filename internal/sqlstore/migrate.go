@@ -44,18 +44,33 @@ func lockID(schema string) int64 {
 
 // migrateSQLite upgrades the schema. Of processes that start at once one wins
 // each step; the others fail there, since no step can be repeated, and look
-// again.
+// again. Who fails for long at the same step fails for another reason.
 func migrateSQLite(ctx context.Context, db *sql.DB) error {
-	start := time.Now()
+	start, at := time.Now(), int64(0)
 	for n := 1; ; n++ {
 		err := migrate(ctx, goose.DialectSQLite3, "sqlite", db)
-		if err == nil || errors.Is(err, ErrNewer) || n >= attempts && !busy(err) || time.Since(start) > patience {
+		if err == nil || errors.Is(err, ErrNewer) {
+			return err
+		}
+		if step := failedStep(err); step != at {
+			start, at, n = time.Now(), step, 1
+		}
+		if n >= attempts && !busy(err) || time.Since(start) > queue {
 			return err
 		}
 		if !pause(ctx, n+3) {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
+}
+
+// failedStep is the version of the migration that err is of, or 0.
+func failedStep(err error) int64 {
+	var partial *goose.PartialError
+	if errors.As(err, &partial) && partial.Failed != nil && partial.Failed.Source != nil {
+		return partial.Failed.Source.Version
+	}
+	return 0
 }
 
 // migrate runs the files of migrations and those that are of one database only,

@@ -78,7 +78,8 @@ func (p *prepared) forget() {
 }
 
 // ordered writes ? for each $1, $2 and so on, and lists their numbers. No text of
-// ours has a dollar sign elsewhere.
+// ours has a dollar sign elsewhere. A limit is cast: SQLite looks into the value of
+// one that is a bare parameter, and so prepares the statement again for each call.
 func ordered(query string) (text string, order []int) {
 	var b strings.Builder
 	for {
@@ -92,7 +93,11 @@ func ordered(query string) (text string, order []int) {
 		if err != nil {
 			panic("sqlstore: a dollar sign without a number: " + query)
 		}
-		b.WriteByte('?')
+		if strings.HasSuffix(before, "LIMIT ") {
+			b.WriteString("CAST(? AS BIGINT)")
+		} else {
+			b.WriteByte('?')
+		}
 		order, query = append(order, n), rest[digits:]
 	}
 }

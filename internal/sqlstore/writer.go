@@ -16,24 +16,25 @@ type writer interface {
 // errAgain asks for a transaction to be run again.
 var errAgain = errors.New("the database changed meanwhile")
 
-// attempts bounds how often a transaction is run.
-const attempts = 10
+// patience is how long a change gives way to others before it fails. Whoever cannot
+// wait so long has a context that ends.
+const patience = time.Minute
 
 // rowWriter runs each change in a transaction of its own: the database locks
 // rows.
 type rowWriter struct{ db *sql.DB }
 
 func (w rowWriter) change(ctx context.Context, do func(context.Context, querier) error) error {
-	var err error
-	for n := range attempts {
-		if n > 0 && !pause(ctx, n) {
-			return errors.Join(ctx.Err(), err)
-		}
-		if err = w.try(ctx, do); err == nil || !again(err) {
+	start := time.Now()
+	for n := 1; ; n++ {
+		err := w.try(ctx, do)
+		if err == nil || !again(err) || time.Since(start) > patience {
 			return err
 		}
+		if !pause(ctx, n) {
+			return errors.Join(ctx.Err(), err)
+		}
 	}
-	return err
 }
 
 func (w rowWriter) try(ctx context.Context, do func(context.Context, querier) error) error {

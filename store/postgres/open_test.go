@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/internal/pgtest"
 	"github.com/v402/v402/store/postgres"
 	"github.com/v402/v402/x402"
@@ -99,6 +100,28 @@ func TestATransactionThatTheDatabaseGivesUpIsRunAgain(t *testing.T) {
 	require.Len(t, nonces, callers)
 	require.Contains(t, nonces, uint64(callers-1))
 }
+
+func TestATransactionIsRunAgainHoweverOftenTheDatabaseGivesItUp(t *testing.T) {
+	t.Parallel()
+	s := open(t, emptydb.Postgres(t))
+	reserve(t, s)
+	runs := 0
+	_, err := s.SubmitSettlements(t.Context(), facilitator.Account{Network: x402.Base, Address: "0x1"}, "me", 0, []string{"settlement"},
+		func(_ *facilitator.Settlement, nonce uint64) (facilitator.Transaction, error) {
+			if runs++; runs <= 15 { // as many who want the same rows lose against others
+				return facilitator.Transaction{}, deadlock{}
+			}
+			return sign(nil, nonce)
+		})
+	require.NoError(t, err)
+	require.Equal(t, 16, runs)
+}
+
+// deadlock is what the driver reports of one.
+type deadlock struct{}
+
+func (deadlock) Error() string    { return "deadlock detected" }
+func (deadlock) SQLState() string { return "40P01" }
 
 var lease = facilitator.Lease{Owner: "me", Until: time.Now().Add(time.Hour)}
 

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/v402/v402/internal/pgtest"
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/store/postgres"
 	"github.com/v402/v402/store/storetest"
 )
@@ -13,7 +13,7 @@ import (
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Test(t, func(t *testing.T, replicas int) []storetest.Store {
-		database := pgtest.Database(t)
+		database := emptydb.Postgres(t)
 		stores := make([]storetest.Store, replicas)
 		for i := range stores {
 			stores[i] = open(t, database)

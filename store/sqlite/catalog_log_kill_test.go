@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/store/sqlite"
 )
 
@@ -26,7 +26,7 @@ func TestAKillLosesTheLastIntervalOfTheAccessLog(t *testing.T) {
 		note(t, path)
 	}
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "v402.db")
+	path := emptydb.SQLite(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), logVictim+"="+path)
 	out, err := cmd.StdoutPipe()

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/store/sqlite"
 )
 
@@ -21,7 +21,7 @@ func TestWhatAProcessReportedSurvivesItsBeingKilled(t *testing.T) {
 		report(t, path)
 	}
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "v402.db")
+	path := emptydb.SQLite(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), victim+"="+path)
 	out, err := cmd.StdoutPipe()

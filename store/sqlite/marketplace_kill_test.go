@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/marketplace"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/store/sqlite"
@@ -33,7 +33,7 @@ func TestAnEntitlementAndAllThatBelongsToItSurviveAKillTogether(t *testing.T) {
 	}
 	t.Parallel()
 	for _, after := range []int{1, 23} {
-		path := filepath.Join(t.TempDir(), "v402.db")
+		path := emptydb.SQLite(t)
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		cmd.Env = append(os.Environ(), marketVictim+"="+path)
 		out, err := cmd.StdoutPipe()

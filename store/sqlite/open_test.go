@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator"
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/middleware"
 	"github.com/v402/v402/store/sqlite"
 	"github.com/v402/v402/store/storetest"
@@ -23,7 +24,7 @@ import (
 func TestStoreInAPoolOfTheUser(t *testing.T) {
 	t.Parallel()
 	openAll := func(t *testing.T, replicas int) []storetest.Store {
-		path := filepath.Join(t.TempDir(), "user.db")
+		path := emptydb.SQLite(t)
 		stores := make([]storetest.Store, replicas)
 		for i := range stores {
 			s, err := sqlite.New(t.Context(), raw(t, path+"?_journal_mode=WAL&_synchronous=OFF"))
@@ -33,8 +34,8 @@ func TestStoreInAPoolOfTheUser(t *testing.T) {
 		}
 		return stores
 	}
-	storetest.TestClaims(t, func(t *testing.T) middleware.Claims { return openAll(t, 1)[0] })
-	storetest.TestOutbox(t, func(t *testing.T) storetest.EventJournal { return openAll(t, 1)[0] })
+	storetest.TestClaims(t, storetest.As[middleware.Claims](openAll))
+	storetest.TestOutbox(t, storetest.As[storetest.EventJournal](openAll))
 	storetest.TestReplicas(t, openAll)
 }
 
@@ -61,7 +62,7 @@ func TestWhatWasStoredIsThereAfterClosing(t *testing.T) {
 
 func TestProcessesThatOpenANewFileAtOnceAllSucceed(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "v402.db")
+	path := emptydb.SQLite(t)
 	errs := make(chan error)
 	for range 8 {
 		go func() {
@@ -91,7 +92,7 @@ func TestAFileOfANewerProgramIsRefused(t *testing.T) {
 
 func TestAFileOfAnOlderProgramIsUpgraded(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "v402.db")
+	path := emptydb.SQLite(t)
 	open(t, path)
 	db := raw(t, path)
 	var tables []string // all but goose's own, as before the first migration
@@ -115,7 +116,7 @@ func TestAFileOfAnOlderProgramIsUpgraded(t *testing.T) {
 
 func TestAChangeThatEndsItsGoroutineLeavesTheStoreUsable(t *testing.T) {
 	t.Parallel()
-	s := open(t, filepath.Join(t.TempDir(), "v402.db"))
+	s := open(t, emptydb.SQLite(t))
 	reserve(t, s, 0, 1)
 	done := make(chan struct{})
 	go func() {
@@ -175,7 +176,7 @@ func TestClosingTheStoreLeavesAPoolOfTheUserOpen(t *testing.T) {
 
 func TestAClosedStoreReturnsErrors(t *testing.T) {
 	t.Parallel()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "v402.db"))
+	s, err := sqlite.Open(t.Context(), emptydb.SQLite(t))
 	require.NoError(t, err)
 	reserve(t, s, 0, 1)
 	require.NoError(t, s.Close())
@@ -187,7 +188,7 @@ func TestAClosedStoreReturnsErrors(t *testing.T) {
 
 func TestSettlementsAreFoundByIndex(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "v402.db")
+	path := emptydb.SQLite(t)
 	open(t, path)
 	db := raw(t, path)
 	for where, index := range map[string]string{
@@ -215,7 +216,7 @@ func TestEveryConnectionWaitsForTheDisk(t *testing.T) {
 
 func TestExpiredClaimsAreDeletedAsNewOnesComeIn(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "v402.db")
+	path := emptydb.SQLite(t)
 	s := open(t, path)
 	start := time.Now()
 	for i := range 400 {
@@ -233,7 +234,7 @@ func TestExpiredClaimsAreDeletedAsNewOnesComeIn(t *testing.T) {
 
 func TestAWriterThatWaitsForAnotherProcessGetsItsTurn(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "v402.db")
+	path := emptydb.SQLite(t)
 	s := open(t, path)
 	conn, err := raw(t, path).Conn(t.Context())
 	require.NoError(t, err)

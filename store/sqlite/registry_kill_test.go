@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store/sqlite"
 )
@@ -24,7 +24,7 @@ func TestASaleAndItsRoyaltySurviveAKillTogether(t *testing.T) {
 	}
 	t.Parallel()
 	for _, after := range []int{1, 17, 40} {
-		path := filepath.Join(t.TempDir(), "v402.db")
+		path := emptydb.SQLite(t)
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		cmd.Env = append(os.Environ(), registryVictim+"="+path)
 		out, err := cmd.StdoutPipe()

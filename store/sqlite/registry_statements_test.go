@@ -5,13 +5,13 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store/sqlite"
 )
@@ -79,7 +79,7 @@ func openCounted(t *testing.T) (*sqlite.Store, *counted) {
 	t.Helper()
 	pool, err := sql.Open("sqlite", "")
 	require.NoError(t, err)
-	name := "file:" + filepath.Join(t.TempDir(), "v402.db") + "?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)"
+	name := "file:" + emptydb.SQLite(t) + "?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)"
 	c := &counted{Connector: connector{pool.Driver(), name}}
 	require.NoError(t, pool.Close())
 	db := sql.OpenDB(c)

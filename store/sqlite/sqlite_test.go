@@ -1,11 +1,11 @@
 package sqlite_test
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/store/sqlite"
 	"github.com/v402/v402/store/storetest"
 )
@@ -13,7 +13,7 @@ import (
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Test(t, func(t *testing.T, replicas int) []storetest.Store {
-		path := filepath.Join(t.TempDir(), "v402.db")
+		path := emptydb.SQLite(t)
 		stores := make([]storetest.Store, replicas)
 		for i := range stores {
 			stores[i] = open(t, path)

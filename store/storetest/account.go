@@ -22,13 +22,10 @@ type AccountStore interface {
 
 // TestAccounts shows that open returns empty stores that keep users as
 // [account.Store] promises, on so many replicas as are asked for.
-func TestAccounts(t *testing.T, open func(t *testing.T, replicas int) []AccountStore) {
-	one := func(t *testing.T) AccountStore { return open(t, 1)[0] }
-	userPromises.run(t, one)
-	apiKeyPromises.run(t, one)
-	t.Run("Replicas", func(t *testing.T) {
-		accountReplicaPromises.run(t, func(t *testing.T) []AccountStore { return open(t, 3) })
-	})
+func TestAccounts(t *testing.T, open Open[AccountStore]) {
+	userPromises.run(t, open.one)
+	apiKeyPromises.run(t, open.one)
+	accountReplicaPromises.run(t, open.some(3))
 }
 
 // accountTrail leaves an audit entry and an event with the name.

@@ -24,14 +24,11 @@ type CatalogStore interface {
 
 // TestCatalog shows that open returns empty stores that keep products, wallets
 // and reviews, and find products, as [catalog.Store] promises.
-func TestCatalog(t *testing.T, open func(t *testing.T, replicas int) []CatalogStore) {
-	one := func(t *testing.T) CatalogStore { return open(t, 1)[0] }
-	productPromises.run(t, one)
-	searchPromises.run(t, one)
-	reviewPromises.run(t, one)
-	t.Run("Replicas", func(t *testing.T) {
-		catalogReplicaPromises.run(t, func(t *testing.T) []CatalogStore { return open(t, 3) })
-	})
+func TestCatalog(t *testing.T, open Open[CatalogStore]) {
+	productPromises.run(t, open.one)
+	searchPromises.run(t, open.one)
+	reviewPromises.run(t, open.one)
+	catalogReplicaPromises.run(t, open.some(3))
 }
 
 // newProduct is the nth product of an owner, with every field set; on sale.

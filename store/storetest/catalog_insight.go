@@ -12,6 +12,12 @@ import (
 	"github.com/v402/v402/x402"
 )
 
+// purchaseStore keeps products and payments.
+type purchaseStore interface {
+	PaymentStore
+	catalog.InsightStore
+}
+
 // bought confirms the nth payment, which edits make, at a time.
 func bought(t *testing.T, s purchaseStore, n int, when time.Time, edits ...func(*catalog.Payment)) catalog.Payment {
 	t.Helper()
@@ -116,5 +122,24 @@ var insightPromises = promises[purchaseStore]{
 		require.Error(t, err)
 		_, err = s.ProductViews(cancelled(t), "owner-1", at)
 		require.Error(t, err)
+	},
+}
+
+// purchasePromises are about products and payments in one store.
+var purchasePromises = promises[purchaseStore]{
+	"a product counts the payments that were confirmed, each once": func(t *testing.T, s purchaseStore) {
+		p := newProduct("owner-1", 1)
+		p.Purchases = 0
+		require.NoError(t, s.AddProducts(t.Context(), []catalog.Product{p}))
+		for n := range 3 {
+			payment := addPayment(t, s, newPayment(n, func(pay *catalog.Payment) { pay.ProductID = p.ID }))
+			confirm(t, s, payment, proofOf(payment, n, 0))
+			proof := proofOf(payment, n, 0)
+			_, _, err := s.ConfirmProductPayment(t.Context(), payment.ID, proof, confirming(proof, at))
+			require.ErrorIs(t, err, errRefused)
+		}
+		got, err := s.Product(t.Context(), p.ID)
+		require.NoError(t, err)
+		require.EqualValues(t, 3, got.Purchases)
 	},
 }

@@ -18,14 +18,10 @@ import (
 
 // TestAccessLog shows that open returns empty stores that keep an access log as
 // [catalog.LogStore] promises, on so many replicas as are asked for.
-func TestAccessLog(t *testing.T, open func(t *testing.T, replicas int) []catalog.LogStore) {
-	accessLogPromises.run(t, func(t *testing.T) catalog.LogStore { return open(t, 1)[0] })
-	t.Run("Model", func(t *testing.T) { checkUnpaid(t, open(t, 1)[0]) })
-	t.Run("Replicas", func(t *testing.T) {
-		promises[[]catalog.LogStore]{
-			"entries of two replicas are one list, and what was left out is one sum": twoReplicasLog,
-		}.run(t, func(t *testing.T) []catalog.LogStore { return open(t, 2) })
-	})
+func TestAccessLog(t *testing.T, open Open[catalog.LogStore]) {
+	accessLogPromises.run(t, open.one)
+	promises[catalog.LogStore]{"unpaid demand is what a simple model says": checkUnpaid}.run(t, open.one)
+	promises[[]catalog.LogStore]{"entries of two replicas are one list, and what was left out is one sum": twoReplicasLog}.run(t, open.some(2))
 }
 
 // logged is the nth entry, n milliseconds after the epoch.

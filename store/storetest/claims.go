@@ -13,8 +13,8 @@ import (
 
 // TestClaims shows that open returns empty claims that keep what
 // [middleware.Claims] promises.
-func TestClaims(t *testing.T, open func(t *testing.T) middleware.Claims) {
-	claimPromises.run(t, open)
+func TestClaims(t *testing.T, open Open[middleware.Claims]) {
+	claimPromises.run(t, open.one)
 }
 
 // claim is a claim of owner on one payment for one request: leased for a minute

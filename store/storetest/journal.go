@@ -14,16 +14,12 @@ import (
 
 // TestJournal shows that open returns an empty journal that keeps what
 // [facilitator.Journal] promises.
-func TestJournal(t *testing.T, open func(t *testing.T) facilitator.Journal) {
-	for name, p := range map[string]promises[facilitator.Journal]{
-		"Reserve": reservePromises, "Submit": submitPromises, "Finish": finishPromises, "Lease": leasePromises,
-	} {
-		t.Run(name, func(t *testing.T) { p.run(t, open) })
-	}
-	t.Run("it does what a simple model does", func(t *testing.T) {
-		t.Parallel()
-		checkModel(t, open(t))
-	})
+func TestJournal(t *testing.T, open Open[facilitator.Journal]) {
+	reservePromises.run(t, open.one)
+	submitPromises.run(t, open.one)
+	finishPromises.run(t, open.one)
+	leasePromises.run(t, open.one)
+	promises[facilitator.Journal]{"a journal does what a simple model does": checkModel}.run(t, open.one)
 }
 
 var reservePromises = promises[facilitator.Journal]{

@@ -17,8 +17,8 @@ import (
 
 // TestLedger shows that open returns an empty ledger that keeps what
 // [payer.Ledger] promises.
-func TestLedger(t *testing.T, open func(t *testing.T) payer.Ledger) {
-	ledgerPromises.run(t, open)
+func TestLedger(t *testing.T, open Open[payer.Ledger]) {
+	ledgerPromises.run(t, open.one)
 }
 
 // spending is one of value millionths.

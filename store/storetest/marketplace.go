@@ -22,18 +22,12 @@ type MarketplaceStore interface {
 // TestMarketplace shows that open returns empty stores that keep a marketplace as
 // [marketplace.Store] promises, on so many replicas as are asked for. Sessions of
 // wallets have [TestWallet].
-func TestMarketplace(t *testing.T, open func(t *testing.T, replicas int) []MarketplaceStore) {
-	one := func(t *testing.T) MarketplaceStore { return open(t, 1)[0] }
-	marketPromises.run(t, one)
-	checkoutPromises.run(t, one)
-	entitlementPromises.run(t, one)
-	t.Run("Replicas", func(t *testing.T) {
-		marketReplicaPromises.run(t, func(t *testing.T) []MarketplaceStore { return open(t, 3) })
-	})
-	t.Run("Model", func(t *testing.T) {
-		t.Parallel()
-		checkMarketModel(t, open(t, 2))
-	})
+func TestMarketplace(t *testing.T, open Open[MarketplaceStore]) {
+	marketPromises.run(t, open.one)
+	checkoutPromises.run(t, open.one)
+	entitlementPromises.run(t, open.one)
+	marketReplicaPromises.run(t, open.some(3))
+	promises[[]MarketplaceStore]{"a marketplace does what a simple model does": checkMarketModel}.run(t, open.some(2))
 }
 
 // marketTrail leaves an audit entry and an event with the name.

@@ -10,22 +10,21 @@ import (
 	"github.com/v402/v402/store"
 )
 
-// TestWallet holds a [marketplace.WalletStore] to its promises. Open returns
-// handles on one empty store.
-func TestWallet(t *testing.T, open func(t *testing.T, replicas int) []marketplace.WalletStore) {
-	walletPromises.run(t, func(t *testing.T) marketplace.WalletStore { return open(t, 1)[0] })
-	t.Run("of many replicas that use one intent at once, one wins", func(t *testing.T) {
-		t.Parallel()
-		replicas := open(t, 4)
+// TestWallet holds a [marketplace.WalletStore] to its promises.
+func TestWallet(t *testing.T, open Open[marketplace.WalletStore]) {
+	walletPromises.run(t, open.one)
+	walletReplicaPromises.run(t, open.some(4))
+}
+
+var walletReplicaPromises = promises[[]marketplace.WalletStore]{
+	"of many replicas that use one intent at once, one wins": func(t *testing.T, replicas []marketplace.WalletStore) {
 		require.NoError(t, replicas[0].AddWalletIntent(t.Context(), newIntent("wi_1")))
 		_, errs := together(len(replicas), func(i int) (struct{}, error) {
 			return struct{}{}, replicas[i].AddWalletSession(t.Context(), newSession("token "+string(rune('a'+i)), "wi_1"))
 		})
 		require.Equal(t, len(replicas)-1, countErrors(t, errs, store.ErrConflict))
-	})
-	t.Run("of many replicas that claim one answer at once, one wins", func(t *testing.T) {
-		t.Parallel()
-		replicas := open(t, 4)
+	},
+	"of many replicas that claim one answer at once, one wins": func(t *testing.T, replicas []marketplace.WalletStore) {
 		won, errs := together(len(replicas), func(i int) (bool, error) {
 			a := newAnswer("a")
 			a.Owner = string(rune('a' + i))
@@ -33,14 +32,8 @@ func TestWallet(t *testing.T, open func(t *testing.T, replicas int) []marketplac
 			return won, err
 		})
 		noErrors(t, errs)
-		winners := 0
-		for _, w := range won {
-			if w {
-				winners++
-			}
-		}
-		require.Equal(t, 1, winners)
-	})
+		require.Equal(t, 1, count(won, true))
+	},
 }
 
 // countErrors requires that all of errs are nil or the one that is wanted, and

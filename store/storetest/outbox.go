@@ -15,8 +15,8 @@ import (
 
 // TestOutbox shows that open returns an empty outbox that keeps what
 // [store.Outbox] promises. Events get into it through the journal beside it.
-func TestOutbox(t *testing.T, open func(t *testing.T) EventJournal) {
-	outboxPromises.run(t, open)
+func TestOutbox(t *testing.T, open Open[EventJournal]) {
+	outboxPromises.run(t, open.one)
 }
 
 // event is the nth event.

@@ -17,15 +17,12 @@ import (
 // TestRegistry shows that open returns empty stores that keep platforms,
 // contracts, sales and mirrors as [registry.Store] promises, on so many replicas
 // as are asked for. See [TestSettlements] for the rest.
-func TestRegistry(t *testing.T, open func(t *testing.T, replicas int) []RegistryStore) {
-	one := func(t *testing.T) RegistryStore { return open(t, 1)[0] }
-	platformPromises.run(t, one)
-	contractPromises.run(t, one)
-	salePromises.run(t, one)
-	mirrorPromises.run(t, one)
-	t.Run("Replicas", func(t *testing.T) {
-		registryReplicaPromises.run(t, func(t *testing.T) []RegistryStore { return open(t, 3) })
-	})
+func TestRegistry(t *testing.T, open Open[RegistryStore]) {
+	platformPromises.run(t, open.one)
+	contractPromises.run(t, open.one)
+	salePromises.run(t, open.one)
+	mirrorPromises.run(t, open.one)
+	registryReplicaPromises.run(t, open.some(3))
 }
 
 // at is epoch as stores return it.

@@ -15,8 +15,8 @@ import (
 )
 
 // TestReplicas shows that what one handle promises holds across handles.
-func TestReplicas(t *testing.T, open Open) {
-	replicaPromises.run(t, func(t *testing.T) []Store { return open(t, 3) })
+func TestReplicas(t *testing.T, open Open[Store]) {
+	replicaPromises.run(t, open.some(3))
 }
 
 var replicaPromises = promises[[]Store]{

@@ -25,9 +25,9 @@ type ReportStore interface {
 
 // TestReports shows that open returns empty stores that count and sum as
 // [report.Store] promises.
-func TestReports(t *testing.T, open func(t *testing.T) ReportStore) {
-	reportPromises.run(t, open)
-	t.Run("Model", func(t *testing.T) { checkReportSums(t, open(t)) })
+func TestReports(t *testing.T, open Open[ReportStore]) {
+	reportPromises.run(t, open.one)
+	promises[ReportStore]{"sums of amounts up to the highest are exact": checkReportSums}.run(t, open.one)
 }
 
 // confirmAt stores a payment that was confirmed at a time.
@@ -157,7 +157,7 @@ func plainSales(sales []reports.Sale) []reports.Sale {
 	return sales
 }
 
-// checkReportSums shows that sums of amounts up to the highest are exact.
+// checkReportSums compares sums of random amounts with those of big numbers.
 func checkReportSums(t *testing.T, s ReportStore) {
 	highest := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1))
 	amount := func(rt *rapid.T, name string) x402.Amount {

@@ -20,22 +20,15 @@ type RegistryStore interface {
 
 // TestSettlements shows that open returns empty stores that net royalties as
 // [registry.SettlementStore] promises, on so many replicas as are asked for.
-func TestSettlements(t *testing.T, open func(t *testing.T, replicas int) []RegistryStore) {
+func TestSettlements(t *testing.T, open Open[RegistryStore]) {
 	one := func(t *testing.T) *ledgerRoom { return newLedgerRoom(t, open(t, 1)...) }
 	runPromises.run(t, one)
 	documentPromises.run(t, one)
-	t.Run("Model", func(t *testing.T) {
-		t.Parallel()
-		checkSettlementModel(t, newLedgerRoom(t, open(t, 1)...))
-	})
-	t.Run("concurrent runs, reports and voids leave every royalty in one document", func(t *testing.T) {
-		t.Parallel()
-		checkConcurrentRuns(t, newLedgerRoom(t, open(t, 2)...))
-	})
-	t.Run("documents of one run that are confirmed or disputed at once agree on its royalties", func(t *testing.T) {
-		t.Parallel()
-		checkConcurrentSteps(t, newLedgerRoom(t, open(t, 2)...))
-	})
+	promises[*ledgerRoom]{"netting does what a simple model does": checkSettlementModel}.run(t, one)
+	promises[*ledgerRoom]{
+		"concurrent runs, reports and voids leave every royalty in one document":             checkConcurrentRuns,
+		"documents of one run that are confirmed or disputed at once agree on its royalties": checkConcurrentSteps,
+	}.run(t, func(t *testing.T) *ledgerRoom { return newLedgerRoom(t, open(t, 2)...) })
 }
 
 // ledgerRoom is a registry with some platforms that sell each other's works.

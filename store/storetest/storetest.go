@@ -44,99 +44,51 @@ type EventJournal interface {
 // Open returns handles on one empty store, as so many replicas would open it:
 // on a database one pool each, in memory the same value several times. It closes
 // them with t.Cleanup.
-type Open func(t *testing.T, replicas int) []Store
+type Open[S any] func(t *testing.T, replicas int) []S
 
 // Test runs the whole suite.
-func Test(t *testing.T, open Open) {
-	one := func(t *testing.T) Store { return open(t, 1)[0] }
-	t.Run("Journal", func(t *testing.T) {
-		TestJournal(t, func(t *testing.T) facilitator.Journal { return one(t) })
-	})
-	t.Run("Claims", func(t *testing.T) {
-		TestClaims(t, func(t *testing.T) middleware.Claims { return one(t) })
-	})
-	t.Run("Ledger", func(t *testing.T) {
-		TestLedger(t, func(t *testing.T) payer.Ledger { return one(t) })
-	})
-	t.Run("Outbox", func(t *testing.T) {
-		TestOutbox(t, func(t *testing.T) EventJournal { return one(t) })
-	})
-	rooms := func(t *testing.T, replicas int) []RegistryStore {
-		stores := make([]RegistryStore, replicas)
+func Test(t *testing.T, open Open[Store]) {
+	for name, suite := range map[string]func(t *testing.T){
+		"Journal":     func(t *testing.T) { TestJournal(t, As[facilitator.Journal](open)) },
+		"Claims":      func(t *testing.T) { TestClaims(t, As[middleware.Claims](open)) },
+		"Ledger":      func(t *testing.T) { TestLedger(t, As[payer.Ledger](open)) },
+		"Outbox":      func(t *testing.T) { TestOutbox(t, As[EventJournal](open)) },
+		"Registry":    func(t *testing.T) { TestRegistry(t, As[RegistryStore](open)) },
+		"Settlements": func(t *testing.T) { TestSettlements(t, As[RegistryStore](open)) },
+		"Wallet":      func(t *testing.T) { TestWallet(t, As[marketplace.WalletStore](open)) },
+		"Payments":    func(t *testing.T) { TestPayments(t, As[PaymentStore](open)) },
+		"Webhooks":    func(t *testing.T) { TestWebhooks(t, As[WebhookStore](open)) },
+		"Marketplace": func(t *testing.T) { TestMarketplace(t, As[MarketplaceStore](open)) },
+		"AccessLog":   func(t *testing.T) { TestAccessLog(t, As[catalog.LogStore](open)) },
+		"Catalog":     func(t *testing.T) { TestCatalog(t, As[CatalogStore](open)) },
+		"Reports":     func(t *testing.T) { TestReports(t, As[ReportStore](open)) },
+		"Accounts":    func(t *testing.T) { TestAccounts(t, As[AccountStore](open)) },
+		"Replicas":    func(t *testing.T) { TestReplicas(t, open) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			suite(t)
+		})
+	}
+}
+
+// As opens whole stores for a test of what they are, too.
+func As[S any](open Open[Store]) Open[S] {
+	return func(t *testing.T, replicas int) []S {
+		stores := make([]S, replicas)
 		for i, s := range open(t, replicas) {
-			stores[i] = s
+			stores[i] = any(s).(S)
 		}
 		return stores
 	}
-	t.Run("Registry", func(t *testing.T) { TestRegistry(t, rooms) })
-	t.Run("Settlements", func(t *testing.T) { TestSettlements(t, rooms) })
-	t.Run("Wallet", func(t *testing.T) {
-		TestWallet(t, func(t *testing.T, replicas int) []marketplace.WalletStore {
-			stores := make([]marketplace.WalletStore, replicas)
-			for i, s := range open(t, replicas) {
-				stores[i] = s
-			}
-			return stores
-		})
-	})
-	t.Run("Payments", func(t *testing.T) {
-		TestPayments(t, func(t *testing.T, replicas int) []PaymentStore {
-			stores := make([]PaymentStore, replicas)
-			for i, s := range open(t, replicas) {
-				stores[i] = s
-			}
-			return stores
-		})
-	})
-	t.Run("Webhooks", func(t *testing.T) {
-		TestWebhooks(t, func(t *testing.T, replicas int) []WebhookStore {
-			stores := make([]WebhookStore, replicas)
-			for i, s := range open(t, replicas) {
-				stores[i] = s
-			}
-			return stores
-		})
-	})
-	t.Run("Marketplace", func(t *testing.T) {
-		TestMarketplace(t, func(t *testing.T, replicas int) []MarketplaceStore {
-			stores := make([]MarketplaceStore, replicas)
-			for i, s := range open(t, replicas) {
-				stores[i] = s
-			}
-			return stores
-		})
-	})
-	t.Run("AccessLog", func(t *testing.T) {
-		TestAccessLog(t, func(t *testing.T, replicas int) []catalog.LogStore {
-			stores := make([]catalog.LogStore, replicas)
-			for i, s := range open(t, replicas) {
-				stores[i] = s
-			}
-			return stores
-		})
-	})
-	t.Run("Catalog", func(t *testing.T) {
-		TestCatalog(t, func(t *testing.T, replicas int) []CatalogStore {
-			stores := make([]CatalogStore, replicas)
-			for i, s := range open(t, replicas) {
-				stores[i] = s
-			}
-			return stores
-		})
-	})
-	t.Run("Reports", func(t *testing.T) {
-		TestReports(t, func(t *testing.T) ReportStore { return one(t) })
-	})
-	t.Run("Accounts", func(t *testing.T) {
-		TestAccounts(t, func(t *testing.T, replicas int) []AccountStore {
-			stores := make([]AccountStore, replicas)
-			for i, s := range open(t, replicas) {
-				stores[i] = s
-			}
-			return stores
-		})
-	})
-	t.Run("Replicas", func(t *testing.T) { TestReplicas(t, open) })
+}
+
+// one opens a single handle.
+func (open Open[S]) one(t *testing.T) S { return open(t, 1)[0] }
+
+// some opens so many handles on one store.
+func (open Open[S]) some(replicas int) func(t *testing.T) []S {
+	return func(t *testing.T) []S { return open(t, replicas) }
 }
 
 // promises are tests by the sentence that they show.
@@ -162,7 +114,6 @@ func cancelled(t *testing.T) context.Context {
 // check tries property on random input, as often as rapid is told to but not
 // for long: a slow backend gets fewer tries.
 func check(t *testing.T, property func(t *rapid.T)) {
-	const budget = 8 * time.Second
 	start, failed := time.Now(), false
 	rapid.Check(t, func(rt *rapid.T) {
 		if time.Since(start) > budget && !failed { // a failure is tried again, to make it small
@@ -198,4 +149,15 @@ func noErrors(t *testing.T, errs []error) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
+}
+
+// count says how often want is in list.
+func count[T comparable](list []T, want T) int {
+	n := 0
+	for _, v := range list {
+		if v == want {
+			n++
+		}
+	}
+	return n
 }

@@ -23,15 +23,12 @@ type WebhookStore interface {
 
 // TestWebhooks shows that open returns empty stores that keep endpoints and
 // deliveries as [webhook.Store] promises, on so many replicas as are asked for.
-func TestWebhooks(t *testing.T, open func(t *testing.T, replicas int) []WebhookStore) {
-	one := func(t *testing.T) WebhookStore { return open(t, 1)[0] }
-	endpointPromises.run(t, one)
-	publishPromises.run(t, one)
-	deliveryPromises.run(t, one)
-	deliveryLogPromises.run(t, one)
-	t.Run("Replicas", func(t *testing.T) {
-		webhookReplicaPromises.run(t, func(t *testing.T) []WebhookStore { return open(t, 3) })
-	})
+func TestWebhooks(t *testing.T, open Open[WebhookStore]) {
+	endpointPromises.run(t, open.one)
+	publishPromises.run(t, open.one)
+	deliveryPromises.run(t, open.one)
+	deliveryLogPromises.run(t, open.one)
+	webhookReplicaPromises.run(t, open.some(3))
 }
 
 // newEndpoint is the nth endpoint of owner.
