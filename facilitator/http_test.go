@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator"
@@ -91,6 +93,40 @@ func TestBothVersionsAreVerifiedAndSettledOverHTTP(t *testing.T) {
 		require.Equal(t, w.Body.String(), a.do("POST", "/settle", p).Body.String())
 	}
 	require.Equal(t, 2, a.token.count())
+}
+
+func TestAPaymentSentManyTimesAtOnceGetsOneAnswerFromAllReplicas(t *testing.T) {
+	t.Parallel()
+	journal, k := memory.New(), newToken()
+	var replicas [2]http.Handler
+	for i, owner := range []string{"a", "b"} {
+		c := newChain(k, journal, owner)
+		c.mining = time.Millisecond
+		s := newService(t, journal, owner, c)
+		run(t, s)
+		replicas[i] = s.Handler()
+	}
+	for nonce := range 10 {
+		sent := [2]string{body(t, pay(x402.V2, nonce)), body(t, pay(x402.V2, nonce, func(b *payload, _ *x402.PaymentRequirements) {
+			b.Authorization.From = upper(alice) // the same payment in other bytes
+		}))}
+		answers := make([]string, 20)
+		var wg sync.WaitGroup
+		for i := range answers {
+			wg.Go(func() {
+				w := httptest.NewRecorder()
+				replicas[i%2].ServeHTTP(w, httptest.NewRequest("POST", "/settle", strings.NewReader(sent[i/2%2])))
+				assert.Equal(t, 200, w.Code)
+				answers[i] = w.Body.String()
+			})
+		}
+		wg.Wait()
+		require.Contains(t, answers[0], `"success":true`)
+		for _, answer := range answers {
+			require.Equal(t, answers[0], answer)
+		}
+		require.Equal(t, nonce+1, k.count())
+	}
 }
 
 func TestARefusedPaymentIsAnswered200(t *testing.T) {

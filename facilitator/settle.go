@@ -117,26 +117,26 @@ func (s *Service) resume(ctx context.Context, chain Chain, t Transfer, row Settl
 }
 
 // refused decides what becomes of a payment that the chain does not accept
-// now: somebody else may have submitted it, and then it has paid.
+// now. It may be settled all the same: by another replica, which took it after
+// the journal was read, or by somebody else's transaction.
 func (s *Service) refused(ctx context.Context, chain Chain, t Transfer, cause error) (Settlement, error) {
+	row, err := s.journal.SettlementByKey(ctx, t.Key)
+	switch {
+	case err == nil:
+		return s.resume(ctx, chain, t, row)
+	case !errors.Is(err, store.ErrNotFound):
+		return Settlement{}, err
+	}
 	var refusal *x402.Error
 	if !errors.As(cause, &refusal) || !mayBeSettled(refusal.Reason) {
 		return Settlement{}, cause
 	}
 	found, err := chain.FindSettled(ctx, t)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Settlement{}, fmt.Errorf("look for the transaction that used the payment: %w", err)
-	}
-	if found == nil {
-		// Another replica may have settled it since the journal was read.
-		row, err := s.journal.SettlementByKey(ctx, t.Key)
-		if errors.Is(err, store.ErrNotFound) {
-			return Settlement{}, refusal
-		}
-		if err != nil {
-			return Settlement{}, err
-		}
-		return s.resume(ctx, chain, t, row)
+	case found == nil:
+		return Settlement{}, refusal
 	}
 	return s.reserve(ctx, chain, t, func(row Settlement) (Settlement, error) {
 		return s.confirm(ctx, row, *found)

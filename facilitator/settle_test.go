@@ -158,6 +158,47 @@ func TestTwoReplicasSettleAPaymentOnceAndAnswerAlike(t *testing.T) {
 	})
 }
 
+// overtaken is a chain that refuses a payment after another replica has settled it.
+type overtaken struct {
+	*chain
+	settle func(facilitator.Transfer)
+	reason x402.Reason
+}
+
+func (c *overtaken) Verify(_ context.Context, t facilitator.Transfer) error {
+	c.settle(t)
+	return &x402.Error{Reason: c.reason}
+}
+
+func (c *overtaken) FindSettled(context.Context, facilitator.Transfer) (*facilitator.Found, error) {
+	return nil, errDown // a node that serves no logs
+}
+
+func TestAPaymentThatAnotherReplicaSettlesMeanwhileIsNotRefused(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []x402.Reason{
+		x402.ReasonEVMNonceUsed, x402.ReasonEVMInsufficientFunds, x402.ReasonEVMSimulation, x402.ReasonRelayerUnavailable,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			journal, k := memory.New(), newToken()
+			a := newService(t, journal, "a", newChain(k, journal, "a"))
+			run(t, a)
+			var first x402.SettleResponse
+			b := newService(t, journal, "b", &overtaken{chain: newChain(k, journal, "b"), reason: reason, settle: func(transfer facilitator.Transfer) {
+				var err error
+				first, err = a.Settle(t.Context(), transfer.Payment)
+				require.NoError(t, err)
+			}})
+			run(t, b)
+			second, err := b.Settle(t.Context(), pay(x402.V2, 1))
+			require.NoError(t, err)
+			require.True(t, second.Success, "%s: %+v", reason, second)
+			require.Equal(t, first, second)
+			require.Equal(t, 1, k.count())
+		})
+	}
+}
+
 func TestANonceIsNotSettledUnderOtherTerms(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

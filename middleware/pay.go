@@ -178,7 +178,8 @@ func (x *exchange) settleFirst() result {
 }
 
 // serveSettled runs the handler for a payment that has moved. The run is
-// recorded first: a payment buys at most MaxRuns of them.
+// recorded first: a payment buys at most MaxRuns of them. Those who wait for the
+// same answer get an error too, or they would use up the runs at once.
 func (x *exchange) serveSettled() result {
 	if x.runs >= MaxRuns {
 		return result{answer: lostOutcome(), fate: giveBack, shared: true}
@@ -189,12 +190,13 @@ func (x *exchange) serveSettled() result {
 		return x.serveStream()
 	}
 	answer, err := x.handle()
+	stayed := x.r.Context().Err() == nil // or what the handler said may be due to that
 	switch {
 	case err != nil:
-		return result{answer: x.fault("serve a settled request", err), fate: giveBack}
+		return result{answer: x.fault("serve a settled request", err), fate: giveBack, shared: stayed}
 	case answer.Status >= 400:
 		x.seal(answer.Header)
-		return result{answer: answer, fate: giveBack}
+		return result{answer: answer, fate: giveBack, shared: stayed}
 	default:
 		return x.deliver(answer)
 	}
@@ -208,7 +210,7 @@ func (x *exchange) serveStream() result {
 	x.next.ServeHTTP(s, x.r.WithContext(x.paid()))
 	keep, ok := s.outcome()
 	if !ok {
-		return result{fate: giveBack}
+		return result{keep: keep, fate: giveBack, shared: keep != nil}
 	}
 	return result{keep: keep, fate: fulfil, shared: true}
 }

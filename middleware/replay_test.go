@@ -424,19 +424,24 @@ func (d *dying) Release(ctx context.Context, key, owner string) error {
 	return d.step("release", func() error { return d.Claims.Release(ctx, key, owner) })
 }
 
-// ledger is an honest chain: a payment moves once, and settling it again gives
+// ledger is an honest chain: each payment moves once, and settling it again gives
 // the same answer.
 func (s *shop) ledger() *atomic.Int64 {
 	var moved atomic.Int64
-	s.onVerify = func(context.Context, x402.Payment) (x402.VerifyResponse, error) {
-		if moved.Load() > 0 {
-			return x402.VerifyResponse{InvalidReason: x402.ReasonEVMNonceUsed}, nil
+	var settled sync.Map
+	s.onVerify = func(_ context.Context, p x402.Payment) (x402.VerifyResponse, error) {
+		id, err := p.Identity()
+		if _, used := settled.Load(id); used {
+			return x402.VerifyResponse{InvalidReason: x402.ReasonEVMNonceUsed}, err
 		}
-		return x402.VerifyResponse{IsValid: true, Payer: buyer}, nil
+		return x402.VerifyResponse{IsValid: true, Payer: buyer}, err
 	}
 	s.onSettle = func(_ context.Context, p x402.Payment) (x402.SettleResponse, error) {
-		moved.CompareAndSwap(0, 1)
-		return success(p), nil
+		id, err := p.Identity()
+		if _, again := settled.LoadOrStore(id, true); !again {
+			moved.Add(1)
+		}
+		return success(p), err
 	}
 	return &moved
 }
@@ -450,6 +455,7 @@ func TestAfterACrashTheSamePaymentIsServedAndMovesOnce(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					first := open(t, nil, nil)
 					moved := first.ledger()
+					settle := first.onSettle
 					d := &dying{Claims: first.claims, at: at}
 					if at == "release" {
 						first.onSettle = failure(x402.ReasonEVMTransactionFailed, "")
@@ -459,10 +465,7 @@ func TestAfterACrashTheSamePaymentIsServedAndMovesOnce(t *testing.T) {
 					})
 					name, value := first.pay(t, "GET", "/paid")
 					crashing.do("GET", "/paid", "", name, value)
-					first.onSettle = func(_ context.Context, p x402.Payment) (x402.SettleResponse, error) {
-						moved.CompareAndSwap(0, 1)
-						return success(p), nil
-					}
+					first.onSettle = settle
 
 					revived := first.otherProcess(t, nil, m)
 					w := revived.do("GET", "/paid", "", name, value)

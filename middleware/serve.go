@@ -20,7 +20,7 @@ const (
 // result is how an attempt to serve a request ended.
 type result struct {
 	answer   *Outcome // what is to be sent; nil if it was streamed
-	keep     *Outcome // what a repeated request gets, with fate fulfil
+	keep     *Outcome // what those who wait get, and with fate fulfil every repeated request
 	fate     fate
 	shared   bool // those who wait for the same answer get it too
 	replayed bool // the answer was sent before
@@ -74,9 +74,11 @@ func (x *exchange) patience() time.Duration {
 func (x *exchange) lead(fl *flight) {
 	defer x.g.flights.finish(fl, nil)
 	res := x.claim()
+	var shared *Outcome
 	if res.shared {
-		x.g.flights.finish(fl, res.keepOrAnswer())
+		shared = res.keepOrAnswer()
 	}
+	x.g.flights.finish(fl, shared) // nobody waits for a client that reads slowly
 	if res.answer != nil {
 		x.g.write(x.w, x.r, res.answer, res.replayed)
 	}

@@ -82,8 +82,8 @@ func (s *stream) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Unwrap is for [http.ResponseController].
 func (s *stream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// outcome is the answer as far as it can be sent again; ok is false if it did
-// not get through whole.
+// outcome is the answer as far as it can be sent again; ok is false if it is an
+// error or did not get through whole.
 func (s *stream) outcome() (o *Outcome, ok bool) {
 	if s.status == 0 && !s.hijacked {
 		s.WriteHeader(http.StatusOK)
@@ -91,11 +91,11 @@ func (s *stream) outcome() (o *Outcome, ok bool) {
 	switch {
 	case s.hijacked:
 		return &Outcome{Status: http.StatusOK, Lost: true}, true
-	case s.status >= 400 || s.failed != nil || s.x.r.Context().Err() != nil:
+	case s.failed != nil || s.x.r.Context().Err() != nil || s.lost && s.status >= 400:
 		return nil, false
 	case s.lost:
 		return &Outcome{Status: s.status, Lost: true}, true
 	default:
-		return &Outcome{Status: s.status, Header: s.header, Body: s.body}, true
+		return &Outcome{Status: s.status, Header: s.header, Body: s.body}, s.status < 400
 	}
 }

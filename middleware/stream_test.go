@@ -114,7 +114,7 @@ func TestASettledConnectionCanBeTakenOver(t *testing.T) {
 	require.Equal(t, 200, status)
 	require.Equal(t, "raw", body)
 	require.True(t, settlement(t, header).Success)
-	require.Eventually(t, func() bool { status, _, _ = send(); return status == 409 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { status, _, _ = send(); return status == 409 }, time.Minute, 10*time.Millisecond)
 	require.EqualValues(t, 1, s.settled.Load())
 }
 

@@ -62,14 +62,14 @@
 // 200 platforms the database adds up: on two cores a dry run took 2 s and an issue
 // 8 to 9 s, with about 50 MiB of heap (BenchmarkNetting).
 //
-// While a run is issued other writers of a SQLite file wait for it, up to a minute,
-// and none fails; those of PostgreSQL do not wait. A run is one transaction on
-// purpose: in steps of a few thousand royalties others would get their turn between
-// them, but every void, dispute, list and sum would have to tell a royalty that a
-// run has begun to take from one that it has taken, and somebody would have to undo
-// what a process left behind that ended half-way; and to confirm or cancel a
-// multilateral run moves all of its royalties once more. Whoever has so many on
-// SQLite nets shorter periods: the wait is in proportion to what one run takes.
+// While a run is issued other writers of a SQLite file wait for it, and fail only if
+// that takes more than a minute; those of PostgreSQL do not wait. A run is one
+// transaction on purpose: in steps of a few thousand royalties others would get their
+// turn between them, but every void, dispute, list and sum would have to tell a
+// royalty that a run has begun to take from one that it has taken, and somebody would
+// have to undo what a process left behind that ended half-way; and to confirm or
+// cancel a multilateral run moves all of its royalties once more. Whoever has so many
+// on SQLite nets shorter periods: the wait is in proportion to what one run takes.
 //
 // # Secrets
 //

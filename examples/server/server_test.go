@@ -105,7 +105,7 @@ func (p *process) wait(t *testing.T) {
 	select {
 	case err := <-done:
 		require.NoError(t, err, "%s", p.log)
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		require.Fail(t, "the server does not stop", "%s", p.log)
 	}
 }

@@ -57,7 +57,7 @@ func TestAProviderHearsOfATest(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status := p.v1(t, "GET", "/providers/webhooks/"+hook.ID+"/logs?event_id="+event.ID, "", made.APIKey, &log)
 		return status == 200 && len(log.Items) == 1 && log.Items[0].Status == "delivered"
-	}, 10*time.Second, 50*time.Millisecond)
+	}, 2*time.Minute, 50*time.Millisecond)
 	var refused struct {
 		Error   string
 		Details json.RawMessage

@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	holdFor         = 300 * time.Millisecond // how long a settlement waits for others of the same payer
-	simulatedBefore = 10 * time.Second       // at most this long before it is taken in hand, a payment was simulated
-	spentFor        = 2 * roundFor           // how long it is kept when a purse was last spent from
+	holdFor  = 300 * time.Millisecond // how long a settlement waits for others of the same payer
+	spentFor = 2 * roundFor           // how long it is kept when a purse was last spent from
 )
 
 // purse is what a payer pays from.
@@ -55,14 +54,14 @@ func (c *Chain) afford(ctx context.Context, flights []*flight) (sent, held []*fl
 
 // pledge marks flights as being sent, and sums what else is under way from the
 // purses that are contested: those of more than one flight, and those that were
-// spent from since the flight was simulated.
+// spent from since the flight's settlement was made, which was before its simulation.
 func (c *Chain) pledge(flights []*flight) map[purse]*big.Int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sums, users := map[purse]*big.Int{}, map[purse]int{}
 	for _, f := range flights {
 		p := purseOf(f)
-		if users[p]++; users[p] > 1 || c.spent[p].After(f.boarded.Add(-simulatedBefore)) {
+		if users[p]++; users[p] > 1 || c.spent[p].After(f.s.CreatedAt) {
 			sums[p] = new(big.Int)
 		}
 	}

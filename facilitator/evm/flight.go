@@ -17,8 +17,6 @@ type flight struct {
 	exact *x402evm.Exact
 	done  chan struct{} // closed when s is final
 
-	boarded time.Time // when it was taken in hand
-
 	s       facilitator.Settlement
 	relayer *relayer  // nil before it is submitted, and where its key is not ours
 	since   uint64    // block before which it cannot have been mined
@@ -84,7 +82,7 @@ func (c *Chain) board(s facilitator.Settlement, after time.Duration) (f *flight,
 	}
 	f = &flight{
 		id: s.ID, exact: e, s: s, done: make(chan struct{}),
-		boarded: c.cfg.Now(), since: c.head.block(), sentAt: s.UpdatedAt, lookAt: c.cfg.Now().Add(after),
+		since: c.head.block(), sentAt: s.UpdatedAt, lookAt: c.cfg.Now().Add(after),
 	}
 	f.hold(c.relayer(s.Relayer))
 	c.inFlight[s.ID] = f

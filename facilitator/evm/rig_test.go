@@ -25,6 +25,10 @@ import (
 	x402evm "github.com/v402/v402/x402/evm"
 )
 
+// patience is how long a test waits for what takes milliseconds on a machine that
+// has nothing else to do.
+const patience = 2 * time.Minute
+
 // rig is a facilitator on a chain of its own.
 type rig struct {
 	t       testing.TB
@@ -177,7 +181,7 @@ func (r *rig) mined(tx common.Hash) *types.Receipt {
 	require.Eventually(r.t, func() bool {
 		receipt, err = client.TransactionReceipt(context.Background(), tx)
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	return receipt
 }
 

@@ -193,7 +193,7 @@ func (l *library) move(to common.Address, wei int64, data []byte) string {
 	require.Eventually(l.t, func() bool {
 		receipt, err := l.client.TransactionReceipt(l.t.Context(), tx.Hash())
 		return err == nil && receipt != nil
-	}, time.Minute, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	return tx.Hash().Hex()
 }
 

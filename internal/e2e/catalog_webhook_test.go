@@ -59,7 +59,7 @@ func TestAProviderHearsOfWhatWasSoldInASignedWebhook(t *testing.T) {
 		require.Equal(t, "course", paid.ProductID)
 		require.Equal(t, "10000", paid.Amount)
 		require.Equal(t, v["payment_info"].(map[string]any)["transaction_hash"], paid.TransactionHash)
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "nobody was told")
 	}
 	status, v = l.ask(p.Client(), 1, "GET", "access/other", nil)

@@ -316,3 +316,25 @@ func TestOfManyPaymentsOfOneQuoteAtOnceOneMoves(t *testing.T) {
 	c.took(1)
 	require.Equal(t, 1, c.entitlements(c.chain.Payer.Address))
 }
+
+func TestOnePaymentOfAQuoteSentManyTimesAtOnceGetsOneAnswer(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	q := c.quote(c.chain.Payer.Address)
+	signature := c.signed(c.chain.Payer, q)
+	answers := make([]bazaarAnswer, 20)
+	var g errgroup.Group
+	for i := range answers {
+		g.Go(func() (err error) {
+			answers[i], err = c.paySigned(i, q, signature)
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	for _, a := range answers {
+		require.Equal(t, 200, a.status, a.body)
+		require.Equal(t, answers[0].body, a.body)
+	}
+	c.took(1)
+	require.Equal(t, 1, c.entitlements(c.chain.Payer.Address))
+}

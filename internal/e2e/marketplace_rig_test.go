@@ -238,7 +238,7 @@ func (b *bazaar) pay(from devchain.Account, what transfer) string {
 		}
 		_, err := b.client.TransactionReceipt(b.t.Context(), common.HexToHash(hash))
 		return err == nil
-	}, 20*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	return hash
 }
 

@@ -157,7 +157,7 @@ func TestPlatformsHearOfSalesSettlementsAndRevocationsInSignedCallbacks(t *testi
 			if e.Type == registry.EventSaleReported && e.by.ID == b.Platform.ID {
 				require.Contains(t, string(e.Data), `"royalty_amount":10`)
 			}
-		case <-time.After(2 * time.Minute):
+		case <-time.After(patience):
 			require.Equal(t, want, got)
 		}
 	}

@@ -278,6 +278,26 @@ func (c *clearing) pay(site int, d registry.Settlement, signature string) (tillA
 	return c.send(http.DefaultClient, r)
 }
 
+func TestOnePaymentOfAStatementSentManyTimesAtOnceGetsOneAnswer(t *testing.T) {
+	t.Parallel()
+	c, d := openClearing(t)
+	signature := c.signed(c.chain.Payer, d)
+	answers := make([]tillAnswer, 20)
+	var g errgroup.Group
+	for i := range answers {
+		g.Go(func() (err error) {
+			answers[i], err = c.pay(i, d, signature)
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	for _, a := range answers {
+		require.Equal(t, 200, a.status, a.body)
+		require.Equal(t, answers[0].body, a.body)
+	}
+	c.paidOnce(d)
+}
+
 func TestAfterACrashBetweenPaymentAndClosingTheSamePaymentCloses(t *testing.T) {
 	t.Parallel()
 	c, d := openClearing(t)
