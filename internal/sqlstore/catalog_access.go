@@ -69,9 +69,9 @@ func (s *DB) grant(ctx context.Context, condition, value string) (catalog.Grant,
 // live is true at the time $1.
 const liveGrant = "revoked_at = 0 AND (expires_at = 0 OR expires_at > $1) AND (max_accesses = 0 OR accesses < max_accesses)"
 
-// heldGrant is true for the product $2 and the user $3 or payer $4. The
-// conditions on what is not empty are those of the indexes.
-const heldGrant = "product_id = $2 AND (user_id = $3 AND user_id <> '' OR payer = $4 AND payer <> '')"
+// heldGrant is true for the product $2 and the user $3 or payer $4. Each way has
+// an index, which is used if all that it needs stands beside it.
+const heldGrant = "(product_id = $2 AND user_id = $3 AND user_id <> '' OR product_id = $2 AND payer = $4 AND payer <> '')"
 
 // AccessGrantOf implements [catalog.PaymentStore].
 func (s *DB) AccessGrantOf(ctx context.Context, productID, userID, payer string, now time.Time) (catalog.Grant, error) {
