@@ -151,6 +151,13 @@ func (s *Service) use(ctx context.Context, product *Product, g Grant) (Access, e
 	if err := notLive(g, s.now()); err != nil {
 		return Access{Product: *product}, err
 	}
+	if g.Accesses == 0 && !g.Counted() { // so that its payment does not open it to others later
+		started, err := s.store.StartAccessGrant(ctx, g.ID, s.now())
+		if err != nil {
+			return Access{Product: *product}, refusal(err, ErrAccessToken, "count an access")
+		}
+		return s.open(product, started)
+	}
 	if g.Counted() {
 		counted, ok, err := s.store.UseAccessGrant(ctx, g.ID, s.now())
 		switch {

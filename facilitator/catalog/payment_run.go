@@ -38,6 +38,12 @@ func (s *Service) runPayments(ctx context.Context) error {
 // several replicas one works on a payment at a time.
 func (s *Service) TendPayments(ctx context.Context) error {
 	lease := s.newLease()
+	var asked []string
+	defer func() { // after the last round, which would ask about them again
+		for _, id := range asked {
+			s.release(ctx, id, lease)
+		}
+	}()
 	for {
 		now := s.now()
 		list, err := s.store.LeaseProductPayments(ctx, lease, now, now.Add(s.leaseFor()), paymentsAtOnce)
@@ -45,6 +51,9 @@ func (s *Service) TendPayments(ctx context.Context) error {
 			return refusal(err, nil, "lease payments")
 		}
 		for _, p := range list {
+			if p.Method == MethodX402 { // whose sender need not wait for the next round
+				asked = append(asked, p.ID)
+			}
 			if err := s.tend(ctx, p, lease); err != nil {
 				s.log.Warn("catalog: an open payment is not decided", "payment", p.ID, "error", err)
 			}
