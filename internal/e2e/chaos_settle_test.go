@@ -27,7 +27,7 @@ func TestThroughTwoNodesThatDisagreeEachPaymentSettlesOnce(t *testing.T) {
 
 const (
 	chaosLasts   = 12 * time.Second
-	chaosTimeout = 2 * time.Second  // of one request, less than the longest delay
+	chaosTimeout = 2 * time.Second // of one request, less than the longest delay
 	mendedIn     = 5 * time.Minute // after the chaos; some 2 s where nothing else runs
 )
 

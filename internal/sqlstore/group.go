@@ -119,10 +119,8 @@ func (w *groupWriter) write(jobs []*work) {
 		jobs[0].call(w.tx)
 		err = w.end(ctx, jobs[0].err == nil)
 	} else {
-		for _, job := range jobs {
-			w.run(ctx, job)
-		}
-		err = w.end(ctx, true)
+		err = w.runAll(ctx, jobs)
+		err = errors.Join(err, w.end(ctx, err == nil))
 	}
 	ended = true
 }
@@ -135,20 +133,25 @@ func (j *work) finish(err error) {
 	close(j.done)
 }
 
-// run carries out one job of several behind a savepoint, and undoes what failed.
-func (w *groupWriter) run(ctx context.Context, job *work) {
-	if _, job.err = w.tx.ExecContext(ctx, "SAVEPOINT v402"); job.err != nil {
-		return
-	}
-	job.call(w.tx)
-	if job.err != nil {
-		if _, err := w.tx.ExecContext(ctx, "ROLLBACK TO v402"); err != nil {
-			job.err = errors.Join(job.err, err)
+// runAll carries out jobs, each behind a savepoint, and undoes those that failed.
+// The error means that nothing is certain any more, and all must be undone: on a
+// full disk SQLite gives up the whole transaction by itself.
+func (w *groupWriter) runAll(ctx context.Context, jobs []*work) error {
+	for _, job := range jobs {
+		if _, err := w.tx.ExecContext(ctx, "SAVEPOINT v402"); err != nil {
+			return err
+		}
+		job.call(w.tx)
+		if job.err != nil {
+			if _, err := w.tx.ExecContext(ctx, "ROLLBACK TO v402"); err != nil {
+				return err
+			}
+		}
+		if _, err := w.tx.ExecContext(ctx, "RELEASE v402"); err != nil {
+			return err
 		}
 	}
-	if _, err := w.tx.ExecContext(ctx, "RELEASE v402"); err != nil {
-		job.err = errors.Join(job.err, err)
-	}
+	return nil
 }
 
 // call keeps a panic for the goroutine that it belongs to.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/v402/v402/facilitator"
 	"github.com/v402/v402/internal/emptydb"
 	"github.com/v402/v402/middleware"
+	"github.com/v402/v402/registry"
 	"github.com/v402/v402/store/sqlite"
 	"github.com/v402/v402/store/storetest"
 	"github.com/v402/v402/x402"
@@ -285,4 +287,34 @@ func reserve(t testing.TB, s *sqlite.Store, first, last int) {
 	_, created, err := s.ReserveSettlements(t.Context(), settlements(first, last), facilitator.Lease{Owner: "me", Until: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	require.NotContains(t, created, false)
+}
+
+func TestOnAFullDiskAChangeIsStoredOrRefusedAndNothingBetween(t *testing.T) {
+	t.Parallel()
+	path := emptydb.SQLite(t)
+	var pages int
+	require.NoError(t, raw(t, path).QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages))
+	s, err := sqlite.New(t.Context(), raw(t, fmt.Sprintf("%s?_journal_mode=WAL&_pragma=max_page_count(%d)", path, pages+100)))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	detail := []byte(`"` + strings.Repeat("x", 20_000) + `"`)
+	errs := make([]error, 200)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			errs[i] = s.AddAudit(context.Background(), registry.AuditEntry{At: time.Now(), Actor: "me", Action: "test", Subject: fmt.Sprint(i), Detail: detail})
+		})
+	}
+	wg.Wait()
+	stored := map[string]bool{}
+	list, err := s.AuditEntries(t.Context(), registry.AuditFilter{Actor: "me"}, registry.PageOptions{PerPage: registry.MaxPerPage})
+	require.NoError(t, err)
+	for _, e := range list.Items {
+		stored[e.Subject] = true
+	}
+	require.NotEmpty(t, stored)
+	require.Less(t, len(stored), len(errs), "the disk was full")
+	for i, err := range errs {
+		require.Equal(t, err == nil, stored[fmt.Sprint(i)], "%d: %v", i, err)
+	}
 }
