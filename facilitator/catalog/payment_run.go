@@ -39,7 +39,7 @@ func (s *Service) runPayments(ctx context.Context) error {
 func (s *Service) TendPayments(ctx context.Context) error {
 	lease := s.newLease()
 	var asked []string
-	defer func() { // after the last round, which would ask about them again
+	defer func() { // at the end, or the next round would ask about them again
 		for _, id := range asked {
 			s.release(ctx, id, lease)
 		}
@@ -51,11 +51,12 @@ func (s *Service) TendPayments(ctx context.Context) error {
 			return refusal(err, nil, "lease payments")
 		}
 		for _, p := range list {
-			if p.Method == MethodX402 { // whose sender need not wait for the next round
-				asked = append(asked, p.ID)
-			}
-			if err := s.tend(ctx, p, lease); err != nil {
+			err := s.tend(ctx, p, lease)
+			switch {
+			case err != nil: // it is left alone until the lease runs out
 				s.log.Warn("catalog: an open payment is not decided", "payment", p.ID, "error", err)
+			case p.Method == MethodX402: // if it is pending still, its sender does not wait
+				asked = append(asked, p.ID)
 			}
 		}
 		if len(list) < paymentsAtOnce || ctx.Err() != nil {
