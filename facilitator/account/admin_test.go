@@ -133,3 +133,37 @@ func TestAnAdminWhoIsUnknownOrNoAdminResetsNothing(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 	a.want(a.as(m.key, "GET", "/api/v1/clients/profile", ""), 200)
 }
+
+func TestTheLastOfSeveralResetsDoesNotHideWhoHasConnectedAWallet(t *testing.T) {
+	overEachStore(t, func(t *testing.T, a *api) {
+		ann, eve := a.join(`{}`), a.join(john)
+		user := func(id string) string { return "/api/v1/admin/users/" + id }
+		a.want(a.admin("PATCH", user(ann.id), `{"role":"admin"}`), 200)
+		w := a.wallet()
+		connect := w.request("POST", "/api/v1/auth/wallet", "")
+		connect.Header.Set("X-API-Key", a.reset(ann, eve.id))
+		a.want(a.send(connect), 200)
+
+		_, err := a.service.ResetKeys(t.Context(), root, eve.id)
+		require.NoError(t, err)
+		a.want(a.send(w.request("GET", "/api/v1/clients/profile", "")), 200)
+		a.want(a.admin("PATCH", user(eve.id), `{"role":"admin"}`), 200)
+		a.refused(a.send(w.request("GET", "/api/v1/admin/users", "")), 401, "INVALID_CREDENTIALS")
+	})
+}
+
+func TestWhatAUserSaysWhileTheyAreDeletedIsNotKept(t *testing.T) {
+	overEachStore(t, func(t *testing.T, a *api) {
+		m, w := a.join(john), a.wallet()
+		a.want(a.admin("PATCH", "/api/v1/admin/users/"+m.id+"/status", `{"new_status":"deleted"}`), 200)
+		email := "john@example.com"
+		_, err := a.service.UpdateProfile(t.Context(), m.id, account.ProfileUpdate{Email: &email})
+		require.ErrorIs(t, err, account.ErrInvalidCredentials)
+		_, err = a.service.ConnectWallet(t.Context(), m.id, w.Address().String())
+		require.ErrorIs(t, err, account.ErrInvalidCredentials)
+		u, err := a.service.User(t.Context(), m.id)
+		require.NoError(t, err)
+		require.Empty(t, u.Email+u.PublicKey)
+		a.want(a.send(w.request("POST", "/api/v1/auth/register", `{}`)), 201)
+	})
+}

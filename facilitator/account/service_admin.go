@@ -80,6 +80,9 @@ type Decision struct {
 	Verified *bool
 }
 
+// severalAdmins stands in User.KeysResetBy for several: it is nobody's ID.
+const severalAdmins = "several"
+
 // Decide changes the role of a user, and whether they are verified. Only super
 // admins make and unmake admins. Who becomes one after another admin has reset
 // their API keys loses them and their wallet, since that admin, who has seen a key,
@@ -127,7 +130,11 @@ func (s *Service) ResetKeys(ctx context.Context, actor User, id string) (secret 
 	secret, key := newKey(id, "default", now)
 	trail := Trail{Audit: []AuditEntry{Audited(now, actor.ID, "api_key.reset", subject(id), map[string]any{"key": key.ID})}}
 	_, err = s.store.UpdateUser(ctx, id, func(u *User) (UserChange, error) {
-		u.KeysResetBy = actor.ID
+		if u.KeysResetBy != "" && u.KeysResetBy != actor.ID {
+			u.KeysResetBy = severalAdmins // what each connected by a key of theirs stays
+		} else {
+			u.KeysResetBy = actor.ID
+		}
 		return UserChange{trail, now, &key}, mayChange(actor, *u)
 	})
 	if err != nil {

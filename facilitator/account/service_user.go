@@ -139,6 +139,9 @@ type changed struct {
 func (s *Service) update(ctx context.Context, actor, id, action string, change func(*User) (changed, error)) (User, error) {
 	now := s.now()
 	u, err := s.store.UpdateUser(ctx, id, func(u *User) (UserChange, error) {
+		if actor == id && u.Status == StatusDeleted { // since they signed in: what they say is not kept
+			return UserChange{}, Admitted(*u)
+		}
 		before := *u
 		c, err := change(u)
 		if err != nil || *u == before {

@@ -64,7 +64,7 @@ type User struct {
 	Website      string
 	Verified     bool   // an admin has looked: shown to buyers
 	PublicKey    string // of the wallet that signs in: see [ParsePublicKey]; or empty
-	KeysResetBy  string // the admin who reset the API keys last, and has seen one; or empty
+	KeysResetBy  string // the admin who has reset the API keys, and has seen one; "several", or empty
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	LastSeenAt   time.Time // to a few minutes; zero if never

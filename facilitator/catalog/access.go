@@ -148,6 +148,12 @@ func foldPayer(address string) string {
 
 // use opens a product by a grant, and counts that if it must.
 func (s *Service) use(ctx context.Context, product *Product, g Grant) (Access, error) {
+	if g.Accesses == 0 && !g.Counted() { // so that its payment does not open it to others later
+		var err error
+		if g, err = s.store.StartAccessGrant(ctx, g.ID, s.now()); err != nil {
+			return Access{Product: *product}, refusal(err, ErrAccessToken, "count an access")
+		}
+	}
 	if err := notLive(g, s.now()); err != nil {
 		return Access{Product: *product}, err
 	}

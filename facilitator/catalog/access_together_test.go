@@ -510,3 +510,39 @@ func TestAPaymentIsWhoseItWasWhenItCame(t *testing.T) {
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, 200, s.access("course", "Authorization", "Bearer bob").Code)
 }
+
+func TestWhatRunHasSettledOpensNothingByItsPaymentOnceItsUserHasHadIt(t *testing.T) {
+	t.Parallel()
+	s := openKiosk(t)
+	s.sell("course", func(p *catalog.Product) { p.AccessDuration = 0 })
+	bob := []string{"Authorization", "Bearer bob"}
+	header, value := s.sign(x402.V2, s.access("course"))
+	s.facilitator.after = errBroken
+	require.Equal(t, 502, s.access("course", append(bob, header, value)...).Code)
+	s.facilitator.after = nil
+	require.NoError(t, s.service.TendPayments(t.Context()))
+	for range 2 {
+		w := s.access("course", bob...)
+		require.Equal(t, 200, w.Code, "%s", w.Body)
+		require.Equal(t, 1.0, answer(t, w)["grant"].(map[string]any)["access_count"])
+	}
+	require.Equal(t, 200, s.access("course", header, value).Code, "whose answer was perhaps lost")
+	s.wait(time.Hour)
+	require.Equal(t, "PAYMENT_ALREADY_USED", refused(t, s.access("course", header, value), 403, "FORBIDDEN")["code"], "anybody can read it from the chain")
+	require.Equal(t, 200, s.access("course", bob...).Code)
+}
+
+func TestWhoSendsAPaymentThatRunHasJustAskedAboutDoesNotWait(t *testing.T) {
+	t.Parallel()
+	s := openKiosk(t, func(c *catalog.Config) { c.Payments.SettleTimeout = 50 * time.Millisecond })
+	s.sell("course")
+	header, value := s.sign(x402.V2, s.access("course"))
+	s.facilitator.reason = x402.ReasonSettlementPending
+	require.Equal(t, 402, s.access("course", header, value).Code)
+	require.NoError(t, s.service.TendPayments(t.Context()))
+	require.Equal(t, 2, s.facilitator.settles)
+	s.facilitator.reason = ""
+	w := s.access("course", header, value) // the clock stands still
+	require.Equal(t, 200, w.Code, "%s", w.Body)
+	require.Equal(t, 3, s.facilitator.settles)
+}

@@ -38,6 +38,12 @@ func (s *Service) runPayments(ctx context.Context) error {
 // several replicas one works on a payment at a time.
 func (s *Service) TendPayments(ctx context.Context) error {
 	lease := s.newLease()
+	var asked []string
+	defer func() { // at the end, or the next round would ask about them again
+		for _, id := range asked {
+			s.release(ctx, id, lease)
+		}
+	}()
 	for {
 		now := s.now()
 		list, err := s.store.LeaseProductPayments(ctx, lease, now, now.Add(s.leaseFor()), paymentsAtOnce)
@@ -45,8 +51,12 @@ func (s *Service) TendPayments(ctx context.Context) error {
 			return refusal(err, nil, "lease payments")
 		}
 		for _, p := range list {
-			if err := s.tend(ctx, p, lease); err != nil {
+			err := s.tend(ctx, p, lease)
+			switch {
+			case err != nil: // it is left alone until the lease runs out
 				s.log.Warn("catalog: an open payment is not decided", "payment", p.ID, "error", err)
+			case p.Method == MethodX402: // if it is pending still, its sender does not wait
+				asked = append(asked, p.ID)
 			}
 		}
 		if len(list) < paymentsAtOnce || ctx.Err() != nil {
