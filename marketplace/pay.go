@@ -87,10 +87,6 @@ func (s *Service) NewTill(c TillConfig) (*Till, error) {
 	return &Till{&c, s}, nil
 }
 
-// settleTimeout bounds what is done for a payment, whatever becomes of its
-// request.
-const settleTimeout = 90 * time.Second
-
 // Price returns what a request must pay in units of an asset, for Offer.PriceFunc:
 // "0" if there is nothing to pay in it. The handler then says why.
 func (t *Till) Price(network x402.Network, asset string) func(*http.Request) (string, error) {
@@ -186,7 +182,7 @@ func (t *Till) check(ctx context.Context, id string) (q CheckoutQuote, resp x402
 	if err := json.Unmarshal(q.Payment, &payment); err != nil {
 		return q, resp, fmt.Errorf("marketplace: the payment of quote %s: %w", id, err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), till.Patience)
 	defer cancel()
 	until := q.PaymentUntil
 	if until.IsZero() { // of a reservation that does not say

@@ -57,6 +57,19 @@ func (t *Till) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// stoppedPayment is a refusal that a guard passes on: an http.Handler.
+type stoppedPayment struct {
+	refused *Error
+	s       *Service
+}
+
+func (p stoppedPayment) Error() string { return p.refused.Message }
+func (p stoppedPayment) Unwrap() error { return p.refused }
+
+func (p stoppedPayment) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	(&api{Service: p.s}).refuse(w, r, p.refused)
+}
+
 // unsettled is what the facilitator says of a payment that came once more.
 type unsettled struct{ resp x402.SettleResponse }
 

@@ -199,6 +199,19 @@ func TestASecondPaymentOfAClosedSettlementIsNotTakenNorSaidToBe(t *testing.T) {
 	require.Equal(t, 1, c.bank.moved)
 }
 
+func TestWhyAPaymentIsNotTakenIsSaidInTheFormOfTheAPI(t *testing.T) {
+	t.Parallel()
+	c := openCounter(t)
+	one, other := c.signed(t), c.signed(t)
+	dead := errors.New("the line is dead")
+	c.bank.next = []any{dead, dead}
+	c.send(t, c.due.ID, one)
+	status, body := c.send(t, c.due.ID, other)
+	require.Equal(t, 400, status, body)
+	require.JSONEq(t, `{"success":false,"message":"A payment of this settlement is under way","data":null}`, body)
+	require.Zero(t, c.bank.moved)
+}
+
 func TestOnePaymentSentManyTimesAtOnceClosesItsSettlementAndIsAlwaysToldSo(t *testing.T) {
 	t.Parallel()
 	c := openCounter(t)

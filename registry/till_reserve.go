@@ -20,8 +20,18 @@ const closeTimeout = 30 * time.Second
 
 // Reserve ties the settlement of a request to its payment, before that moves.
 // It is for middleware.Hooks.BeforeSettle. An error means that the payment must
-// not move: another one has paid, or may yet.
+// not move: another one has paid, or may yet; it answers for itself, as every refusal
+// of the API does.
 func (t *Till) Reserve(ctx context.Context, r *http.Request, p x402.Payment) error {
+	err := t.reserveFor(ctx, r, p)
+	var refused *Error
+	if errors.As(err, &refused) {
+		return stoppedPayment{refused, t.s}
+	}
+	return err
+}
+
+func (t *Till) reserveFor(ctx context.Context, r *http.Request, p x402.Payment) error {
 	id, err := settlementOf(r)
 	if err != nil {
 		return err
@@ -101,7 +111,7 @@ func (t *Till) check(ctx context.Context, id int64) (d Settlement, resp x402.Set
 	if err := json.Unmarshal(d.Payment, &payment); err != nil {
 		return d, resp, fmt.Errorf("registry: the payment of settlement %d: %w", id, err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), till.Patience)
 	defer cancel()
 	asked := t.s.now()
 	resp, err = t.Facilitator.Settle(ctx, payment)

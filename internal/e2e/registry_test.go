@@ -329,7 +329,7 @@ func TestAfterACrashBetweenPaymentAndClosingAnotherPaymentDoesNotMove(t *testing
 	require.Error(t, err)
 	got, err := c.pay(1, d, second)
 	require.NoError(t, err)
-	require.Equal(t, 403, got.status, got.body)
+	require.Equal(t, 400, got.status, got.body)
 	c.paidOnce(d)
 }
 

@@ -16,6 +16,10 @@ import (
 // for expired so long after it is.
 const Margin = 2 * time.Minute
 
+// Patience bounds how long a facilitator is asked what became of a payment: as long
+// as a guard waits for the same answer.
+const Patience = 90 * time.Second
+
 // carried is the payment in the header of a request, in either version.
 func carried(r *http.Request) (payment, receipt string) {
 	if sent := r.Header.Get(x402.HeaderPaymentSignature); sent != "" {
