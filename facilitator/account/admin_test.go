@@ -1,9 +1,7 @@
 package account_test
 
 import (
-	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 
@@ -172,25 +170,13 @@ func TestWhatAUserSaysWhileTheyAreDeletedIsNotKept(t *testing.T) {
 	})
 }
 
-// meanwhile is a body that comes slowly: something happens before it is there.
-type meanwhile struct {
-	once    sync.Once
-	happens func()
-	io.Reader
-}
-
-func (m *meanwhile) Read(p []byte) (int, error) {
-	m.once.Do(m.happens)
-	return m.Reader.Read(p)
-}
-
 func TestWhoSendsABodySlowlyDoesNothingWithAKeyThatHasEnded(t *testing.T) {
 	overEachStore(t, func(t *testing.T, a *api) {
 		ann, eve := a.join(`{}`), a.join(john)
 		a.want(a.admin("PATCH", "/api/v1/admin/users/"+ann.id, `{"role":"admin"}`), 200)
 		a.want(a.admin("PATCH", "/api/v1/admin/users/"+eve.id, `{"role":"admin"}`), 200)
 		slow := func(by member, method, path, body string, happens func()) {
-			r, err := http.NewRequestWithContext(t.Context(), method, path, &meanwhile{happens: happens, Reader: strings.NewReader(body)})
+			r, err := http.NewRequestWithContext(t.Context(), method, path, webtest.Late(body, happens))
 			require.NoError(t, err)
 			r.Header.Set("Authorization", "Bearer "+by.key)
 			r.Header.Set("Content-Type", "application/json")

@@ -1,9 +1,7 @@
 package account
 
 import (
-	"bytes"
 	_ "embed"
-	"io"
 	"net/http"
 
 	"github.com/v402/v402/internal/web"
@@ -47,31 +45,15 @@ func Join(handlers ...http.Handler) (http.Handler, error) {
 // userHandler serves a request of u.
 type userHandler = func(w http.ResponseWriter, r *http.Request, u User) error
 
-// only serves those who are known and who pass check. The body comes first: whoever
-// sends it slowly is served as who they are at its end, when a key may have ended.
+// only serves those who are known and who pass check.
 func (a *api) only(class v402api.Class, check func(User) error, h userHandler) http.Handler {
 	return v402api.Guard(a.web, class, func(r *http.Request) (User, string, error) {
-		receive(r)
 		u, err := a.Authenticate(r)
 		if err == nil {
 			err = check(u)
 		}
 		return u, u.ID, err
 	}, h)
-}
-
-// receive reads the body of r as far as this API takes one. An error is met again by
-// who reads on.
-func receive(r *http.Request) {
-	if r.Body == nil {
-		return
-	}
-	rest := r.Body
-	begin, _ := io.ReadAll(io.LimitReader(rest, maxBody+1))
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(begin), rest), rest}
 }
 
 // client serves whoever is known.
