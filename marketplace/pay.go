@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"path"
-	"slices"
 	"time"
 
+	"github.com/v402/v402/internal/till"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
 )
@@ -66,8 +66,8 @@ type TillPayment struct {
 // The payer must be the quote's payer_wallet. A quote is reserved for one payment
 // before that moves, so that no second one can, and what the quote asks for is
 // checked then; the payment then consumes the quote. If the server stops between
-// the two, the same request with the same payment gives the entitlement, and so
-// do [Till.Check] and [Till.Run]. A quote stays reserved until its payment can no
+// the two, the same request with the same payment gives the entitlement, also where
+// the guard has forgotten it, and so do [Till.Check] and [Till.Run]. A quote stays reserved until its payment can no
 // longer move: a payment that failed may be sent again, and another one only after
 // the first has expired.
 //
@@ -106,7 +106,9 @@ func (t *Till) Price(network x402.Network, asset string) func(*http.Request) (st
 			return "0", nil
 		case q.State == QuoteConsumed, q.State == QuoteVoid:
 			return "0", nil
-		case carriesPayment(r): // perhaps of a request that is being served; Reserve admits no other payment
+		case till.Repeats(r, q.Payment, q.PaymentKey): // the handler says what became of it, whatever the guard remembers
+			return "0", nil
+		case till.Carries(r): // Reserve admits no other payment
 			return q.Total.Decimal(q.Decimals), nil
 		case q.PaymentKey == "" && q.State == QuoteOpen:
 			return q.Total.Decimal(q.Decimals), nil
@@ -127,10 +129,6 @@ func (t *Till) PayTo(r *http.Request) (string, error) {
 
 // quoteOf reads the ID in the last segment of a path.
 func quoteOf(r *http.Request) string { return path.Base(r.URL.Path) }
-
-func carriesPayment(r *http.Request) bool {
-	return r.Header.Get(x402.HeaderPaymentSignature) != "" || r.Header.Get(x402.HeaderPaymentV1) != ""
-}
 
 // Reserve ties the quote of a request to its payment, before that moves. It is
 // for middleware.Hooks.BeforeSettle. An error means that the payment must not
@@ -174,45 +172,44 @@ func (t *Till) stopped(err error) error {
 // quote. Without such a payment nothing happens. [CodePaymentUnderWay] means that
 // it may still move, or that nobody knows.
 func (t *Till) Check(ctx context.Context, id string) (CheckoutQuote, error) {
-	q, err := t.s.CheckoutQuote(ctx, id)
+	q, _, err := t.check(ctx, id)
+	return q, err
+}
+
+// check returns also what the facilitator said, if it was asked and could answer.
+func (t *Till) check(ctx context.Context, id string) (q CheckoutQuote, resp x402.SettleResponse, err error) {
+	q, err = t.s.CheckoutQuote(ctx, id)
 	if err != nil || q.PaymentKey == "" || q.State == QuoteConsumed {
-		return q, err
+		return q, resp, err
 	}
 	var payment x402.Payment
 	if err := json.Unmarshal(q.Payment, &payment); err != nil {
-		return q, fmt.Errorf("marketplace: the payment of quote %s: %w", id, err)
+		return q, resp, fmt.Errorf("marketplace: the payment of quote %s: %w", id, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	until := q.PaymentUntil
 	if until.IsZero() { // of a reservation that does not say
-		until = payment.Expires(q.ExpiresAt).Add(payMargin)
+		until = payment.Expires(q.ExpiresAt).Add(till.Margin)
 	}
 	asked := t.s.now()
-	resp, err := t.Facilitator.Settle(ctx, payment)
+	resp, err = t.Facilitator.Settle(ctx, payment)
 	switch {
 	case err != nil:
 		t.s.log.ErrorContext(ctx, "marketplace: ask about the payment of a quote", "quote", id, "error", err)
-		return q, errUnderWay()
+		return q, x402.SettleResponse{}, errUnderWay()
 	case resp.Success:
-		c, err := t.s.ConfirmPaid(ctx, id, PaidQuote{PaymentKey: q.PaymentKey, Transaction: resp.Transaction})
-		return c.Quote, err
-	case undecided(resp.ErrorReason):
-		return q, errUnderWay()
+		var c Confirmation
+		c, err = t.s.ConfirmPaid(ctx, id, PaidQuote{PaymentKey: q.PaymentKey, Transaction: resp.Transaction})
+		q = c.Quote
+	case till.Undecided(resp.ErrorReason):
+		err = errUnderWay()
 	case asked.Before(until):
-		return q, Refuse(CodePaymentUnderWay, "A payment of the quote has failed and may be sent again; another one can pay when that has expired.").again(until.Sub(asked))
+		err = Refuse(CodePaymentUnderWay, "A payment of the quote has failed and may be sent again; another one can pay when that has expired.").again(until.Sub(asked))
 	default:
-		return t.s.ReleaseQuote(ctx, id, q.PaymentKey)
+		q, err = t.s.ReleaseQuote(ctx, id, q.PaymentKey)
 	}
-}
-
-// undecided reasons do not tell that a payment has failed: it is on its way, or the
-// facilitator could not do its work.
-func undecided(r x402.Reason) bool {
-	return r == "" || slices.ContainsFunc([]x402.Reason{
-		x402.ReasonSettlementPending, x402.ReasonUnexpectedSettle, x402.ReasonUnexpectedVerify, x402.ReasonRelayerUnavailable,
-		x402.ReasonFacilitatorUnreached,
-	}, r.Is)
+	return q, resp, err
 }
 
 // How often, and after what time, [Till.Run] looks after payments that broke off.
@@ -273,43 +270,25 @@ func (t *Till) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, err := t.serve(r)
-	if err != nil {
+	var open *unsettled
+	switch {
+	case errors.As(err, &open):
+		till.Unsettled(w, r, open.resp)
+		return
+	case err != nil:
 		a.refuse(w, r, err)
 		return
 	}
-	t.receipt(w.Header(), r, &c.Quote)
+	if q := &c.Quote; till.Repeats(r, q.Payment, q.PaymentKey) {
+		till.Receipt(w.Header(), r, x402.SettleResponse{Success: true, Payer: q.PayerWallet, Transaction: q.TxHash, Network: q.Network()})
+	}
 	_ = a.succeed(w, viewConfirmation(c))
 }
 
-// receipt says of a payment that comes once more that it has moved, as the guard
-// does for those that it still knows.
-func (t *Till) receipt(h http.Header, r *http.Request, q *CheckoutQuote) {
-	sent, name := r.Header.Get(x402.HeaderPaymentSignature), x402.HeaderPaymentResponse
-	if sent == "" {
-		sent, name = r.Header.Get(x402.HeaderPaymentV1), x402.HeaderPaymentResponseV1
-	}
-	var payment x402.Payment
-	var payload x402.PaymentPayload
-	if sent == "" || h.Get(name) != "" || json.Unmarshal(q.Payment, &payment) != nil || x402.DecodeHeader(sent, &payload) != nil {
-		return
-	}
-	payment.Payload = payload
-	if id, err := payment.Identity(); err != nil || id.String() != q.PaymentKey {
-		return
-	}
-	resp := x402.SettleResponse{Success: true, Payer: q.PayerWallet, Transaction: q.TxHash, Network: q.Network()}
-	var answer any = resp
-	if payload.Version == x402.V1 {
-		j, err := resp.MarshalV1()
-		if err != nil {
-			return
-		}
-		answer = json.RawMessage(j)
-	}
-	if value, err := x402.EncodeHeader(answer); err == nil {
-		h.Set(name, value)
-	}
-}
+// unsettled is what the facilitator says of a payment that came once more.
+type unsettled struct{ resp x402.SettleResponse }
+
+func (u *unsettled) Error() string { return string(u.resp.ErrorReason) }
 
 func (t *Till) serve(r *http.Request) (Confirmation, error) {
 	id := quoteOf(r)
@@ -323,10 +302,15 @@ func (t *Till) serve(r *http.Request) (Confirmation, error) {
 	if err != nil {
 		return Confirmation{}, err
 	}
-	q, err := t.Check(r.Context(), id)
+	q, resp, err := t.check(r.Context(), id)
+	again := till.Repeats(r, before.Payment, before.PaymentKey)
 	switch {
+	case again && q.State != QuoteConsumed && (err == nil || errors.Is(err, errUnderWay())):
+		return Confirmation{}, &unsettled{resp}
 	case err != nil:
 		return Confirmation{}, err
+	case q.State == QuoteConsumed && till.Carries(r) && !till.Repeats(r, q.Payment, q.PaymentKey): // a payment that was not taken
+		return Confirmation{}, errQuoteState(QuoteConsumed)
 	case q.State == QuoteConsumed:
 		return t.s.confirmation(r.Context(), q)
 	case q.State != QuoteOpen:

@@ -28,10 +28,13 @@ type bank struct {
 	mu      sync.Mutex
 	now     func() time.Time
 	settled map[string]x402.SettleResponse
-	next    []any // an error or an x402.Reason for each of the next settlements
+	next    []any // an error, an x402.Reason or a lost for each of the next settlements
 	moved   int
 	looked  func() // called after each verification
 }
+
+// lost is an answer that does not arrive: the payment has moved.
+type lost struct{}
 
 func (b *bank) Verify(_ context.Context, p x402.Payment) (x402.VerifyResponse, error) {
 	b.mu.Lock()
@@ -63,13 +66,18 @@ func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, e
 	if known, ok := b.settled[id.String()]; ok {
 		return known, nil
 	}
+	var unheard error
 	if len(b.next) > 0 {
 		trouble := b.next[0]
 		b.next = b.next[1:]
-		if reason, ok := trouble.(x402.Reason); ok {
-			return x402.SettleResponse{ErrorReason: reason, Network: p.Requirements.Network}, nil
+		switch trouble := trouble.(type) {
+		case lost:
+			unheard = errors.New("the line is dead")
+		case x402.Reason:
+			return x402.SettleResponse{ErrorReason: trouble, Network: p.Requirements.Network}, nil
+		default:
+			return x402.SettleResponse{}, trouble.(error)
 		}
-		return x402.SettleResponse{}, trouble.(error)
 	}
 	var payload struct {
 		Authorization struct {
@@ -85,7 +93,7 @@ func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, e
 	b.moved++
 	r := x402.SettleResponse{Success: true, Network: p.Requirements.Network, Transaction: fmt.Sprintf("0x%064x", b.moved)}
 	b.settled[id.String()] = r
-	return r, nil
+	return r, unheard
 }
 
 // cashier is a desk with a till behind its guard.

@@ -294,3 +294,66 @@ func TestAfterACrashTheTillGivesWhatWasPaidForByItself(t *testing.T) {
 		require.Equal(t, 1, b.moved)
 	})
 }
+
+// forget puts a guard before the till that knows of no payment.
+func (c *cashier) forget() { c.serve(middleware.SettleBefore, middleware.NewMemoryClaims()) }
+
+func TestAPaymentThatMovedBeforeACrashBuysWhenItComesAgainWhereTheGuardForgot(t *testing.T) {
+	t.Parallel()
+	c := openCashier(t)
+	q := c.ask()
+	signature := c.signed(1, q)
+	c.bank.next = []any{lost{}}
+	a, err := c.present(q, signature)
+	require.NoError(t, err)
+	require.Equal(t, 502, a.status, a.body)
+	require.Equal(t, "open", c.state(q))
+	c.forget()
+	a, err = c.present(q, signature)
+	require.NoError(t, err)
+	require.Equal(t, 200, a.status, a.body)
+	require.NotNil(t, a.receipt)
+	require.True(t, a.receipt.Success)
+	require.Equal(t, fmt.Sprintf("0x%064x", 1), a.receipt.Transaction)
+	require.Equal(t, 1, c.bank.moved)
+	require.Equal(t, 1, c.held(1))
+}
+
+func TestAPaymentThatComesAgainIsToldWhatBecomesOfIt(t *testing.T) {
+	t.Parallel()
+	c := openCashier(t)
+	q := c.ask()
+	signature := c.signed(1, q)
+	c.bank.next = []any{x402.ReasonSettlementPending, x402.ReasonSettlementPending, x402.ReasonSettlementPending, x402.ReasonEVMInsufficientFunds, errors.New("the line is dead")}
+	for _, want := range []x402.Reason{x402.ReasonSettlementPending, x402.ReasonSettlementPending, x402.ReasonEVMInsufficientFunds} {
+		a, err := c.present(q, signature)
+		require.NoError(t, err)
+		require.Equal(t, 402, a.status, a.body)
+		require.NotNil(t, a.receipt)
+		require.Equal(t, want, a.receipt.ErrorReason)
+	}
+	a, err := c.present(q, signature)
+	require.NoError(t, err)
+	require.Equal(t, 502, a.status, a.body)
+	require.Contains(t, a.body, "never a new one")
+	a, err = c.present(q, signature)
+	require.NoError(t, err)
+	require.Equal(t, 200, a.status, a.body)
+	require.Equal(t, 1, c.bank.moved)
+}
+
+func TestASecondPaymentOfAConsumedQuoteIsNotTakenNorSaidToBe(t *testing.T) {
+	t.Parallel()
+	c := openCashier(t)
+	q := c.ask()
+	one, other := c.signed(1, q), c.signed(1, q)
+	a, err := c.present(q, one)
+	require.NoError(t, err)
+	require.Equal(t, 200, a.status, a.body)
+	a, err = c.present(q, other)
+	require.NoError(t, err)
+	require.Equal(t, 409, a.status, a.body)
+	require.Contains(t, a.body, `"quote_consumed"`)
+	require.Nil(t, a.receipt)
+	require.Equal(t, 1, c.bank.moved)
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/v402/v402/internal/till"
 	"github.com/v402/v402/x402"
 )
 
@@ -51,7 +52,7 @@ func (s *Service) ReserveQuote(ctx context.Context, id string, p x402.Payment) (
 		if q.Bundled() && c.Membership.Status == MembershipActive {
 			return Trail{}, Refuse(CodeMembershipActive, "The wallet has become a member; ask for a new quote, without the fee.")
 		}
-		q.PaymentKey, q.Payment, q.PaymentUntil = key, payment, p.Expires(now).Add(payMargin)
+		q.PaymentKey, q.Payment, q.PaymentUntil = key, payment, p.Expires(now).Add(till.Margin)
 		return s.audited(Actor{Wallet: q.PayerWallet}, "quote.reserve", "quote:"+id, map[string]any{"payment": key}), nil
 	})
 	switch {
@@ -78,10 +79,6 @@ func checkTerms(q *CheckoutQuote, identity x402.Identity, r x402.PaymentRequirem
 	}
 	return nil
 }
-
-// payMargin is for clocks that differ and blocks that are late: a payment is taken
-// for expired so long after it is.
-const payMargin = 2 * time.Minute
 
 // ReleaseQuote lets another payment pay a quote, after the one with the key has
 // failed for good: who has seen a payment may send it until it has expired.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/v402/v402/internal/till"
 	"github.com/v402/v402/x402"
 )
 
@@ -59,11 +60,13 @@ type TillPayment struct {
 //
 // The payer shows its API key in X-API-Key. A settlement is reserved for one
 // payment before that moves, so that no second one can; the payment then
-// confirms it. One payment confirms one settlement, whatever the guard remembers. If the server stops between the two, the same request with the
-// same payment closes the settlement, and so does [Till.Check]. It stays reserved
-// until the payment can no longer move: a request that was cut off may still be on
-// its way, and a payment that failed has been signed all the same. To ask without a
-// payment is to ask what became of the one that is under way.
+// confirms it. One payment confirms one settlement, whatever the guard remembers.
+// If the server stops between the two, or the answer is lost, the same request with
+// the same payment closes the settlement and tells so, also where the guard has
+// forgotten it; so does [Till.Check]. It stays reserved until the payment can no
+// longer move: a request that was cut off may still be on its way, and a payment
+// that failed has been signed all the same. To ask without a payment is to ask what
+// became of the one that is under way.
 type Till struct {
 	*TillConfig
 	s *Service
@@ -87,9 +90,13 @@ func (s *Service) NewTill(c TillConfig) (*Till, error) {
 
 // Price is what a request must pay, in dollars: "0" if there is nothing to pay, if
 // the caller may not, or while a payment is under way, so that nobody signs a second
-// one. The handler then says so.
+// one. The handler then says so, or what became of the payment that the request
+// carries if that is the one, whatever the guard remembers of it.
 func (t *Till) Price(r *http.Request) (string, error) {
 	d, err := t.payable(r)
+	if err == nil && d.PaymentKey != "" && d.Status == SettlementIssued && !till.Carries(r) && !d.paymentAlive(t.s.now()) {
+		d, err = t.Check(r.Context(), d.ID) // which may have moved
+	}
 	if err == nil {
 		_, err = t.payee(r.Context(), d)
 	}
@@ -99,9 +106,9 @@ func (t *Till) Price(r *http.Request) (string, error) {
 		return "0", nil
 	case err != nil:
 		return "", err
-	case d.Status == SettlementIssued && d.Net > 0 && !d.paymentAlive(t.s.now()):
-		return d.Net.String(), nil
-	case d.PaymentKey != "" && carriesPayment(r): // a repeated request; Reserve admits no other payment
+	case d.Status != SettlementIssued, d.Net <= 0, till.Repeats(r, d.Payment, d.PaymentKey):
+		return "0", nil
+	case d.PaymentKey == "", till.Carries(r): // Reserve admits no other payment
 		return d.Net.String(), nil
 	default:
 		return "0", nil

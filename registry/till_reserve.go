@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/v402/v402/internal/till"
 	"github.com/v402/v402/store"
 	"github.com/v402/v402/x402"
 )
@@ -16,10 +17,6 @@ import (
 // closeTimeout bounds what is done for a payment that has moved, whatever
 // becomes of its request.
 const closeTimeout = 30 * time.Second
-
-// payMargin is for clocks that differ and blocks that are late: a payment is taken
-// for expired so long after it is.
-const payMargin = 2 * time.Minute
 
 // Reserve ties the settlement of a request to its payment, before that moves.
 // It is for middleware.Hooks.BeforeSettle. An error means that the payment must
@@ -37,7 +34,7 @@ func (t *Till) Reserve(ctx context.Context, r *http.Request, p x402.Payment) err
 	if err != nil {
 		return err
 	}
-	until := p.Expires(t.s.now()).Add(payMargin)
+	until := p.Expires(t.s.now()).Add(till.Margin)
 	if err = t.reserve(ctx, id, identity.String(), payment, until); !errors.Is(err, ErrPaymentUnderWay) {
 		return err
 	}
@@ -90,31 +87,36 @@ func (t *Till) audit(action string, d *Settlement) Trail {
 // its payer has signed it for this settlement. Without such a payment nothing
 // happens.
 func (t *Till) Check(ctx context.Context, id int64) (Settlement, error) {
-	d, err := t.s.AnySettlement(ctx, id)
+	d, _, err := t.check(ctx, id)
+	return d, err
+}
+
+// check returns also what the facilitator said, if it was asked and could answer.
+func (t *Till) check(ctx context.Context, id int64) (d Settlement, resp x402.SettleResponse, err error) {
+	d, err = t.s.AnySettlement(ctx, id)
 	if err != nil || d.PaymentKey == "" || d.Status == SettlementConfirmed {
-		return d, err
+		return d, resp, err
 	}
 	var payment x402.Payment
 	if err := json.Unmarshal(d.Payment, &payment); err != nil {
-		return d, fmt.Errorf("registry: the payment of settlement %d: %w", id, err)
+		return d, resp, fmt.Errorf("registry: the payment of settlement %d: %w", id, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	asked := t.s.now()
-	resp, err := t.Facilitator.Settle(ctx, payment)
+	resp, err = t.Facilitator.Settle(ctx, payment)
 	switch {
 	case err != nil:
 		t.s.log.ErrorContext(ctx, "registry: ask about the payment of a settlement", "settlement", id, "error", err)
-		return d, ErrPaymentUnderWay
+		return d, x402.SettleResponse{}, ErrPaymentUnderWay
 	case resp.Success:
-		return t.close(ctx, id, TillPayment{Key: d.PaymentKey, Settled: true, Transaction: resp.Transaction})
-	case resp.ErrorReason.Is(x402.ReasonSettlementPending):
-		return d, ErrPaymentUnderWay
-	case !d.PaymentUntil.IsZero() && !d.paymentAlive(asked):
-		return t.free(ctx, id, d.PaymentKey)
+		d, err = t.close(ctx, id, TillPayment{Key: d.PaymentKey, Settled: true, Transaction: resp.Transaction})
+	case till.Undecided(resp.ErrorReason), d.PaymentUntil.IsZero(), d.paymentAlive(asked):
+		err = ErrPaymentUnderWay
 	default:
-		return d, ErrPaymentUnderWay
+		d, err = t.free(ctx, id, d.PaymentKey)
 	}
+	return d, resp, err
 }
 
 // paymentAlive says whether the payment that d is reserved for may move yet.

@@ -26,13 +26,16 @@ import (
 type bank struct {
 	mu      sync.Mutex
 	settled map[string]x402.SettleResponse
-	next    []any // an error, an x402.Reason or a refused for each of the next settlements
+	next    []any // an error, an x402.Reason, a refused or a lost for each of the next settlements
 	moved   int
 	slow    chan struct{} // if not nil, the next settlement has begun and waits for it to be closed
 }
 
 // refused is a reason that leaves no trace: the payment may be asked for again.
 type refused x402.Reason
+
+// lost is an answer that does not arrive: the payment has moved.
+type lost struct{}
 
 // hold makes the next settlement wait until release is called.
 func (b *bank) hold() (release func()) {
@@ -54,7 +57,16 @@ func (b *bank) wait() {
 	}
 }
 
-func (b *bank) Verify(context.Context, x402.Payment) (x402.VerifyResponse, error) {
+func (b *bank) Verify(_ context.Context, p x402.Payment) (x402.VerifyResponse, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id, err := p.Identity()
+	if err != nil {
+		return x402.VerifyResponse{}, err
+	}
+	if b.settled[id.String()].Success {
+		return x402.VerifyResponse{InvalidReason: x402.ReasonEVMNonceUsed}, nil
+	}
 	return x402.VerifyResponse{IsValid: true}, nil
 }
 
@@ -73,10 +85,13 @@ func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, e
 	if known, ok := b.settled[id.String()]; ok {
 		return known, nil
 	}
+	var unheard error
 	if len(b.next) > 0 {
 		trouble := b.next[0]
 		b.next = b.next[1:]
 		switch trouble := trouble.(type) {
+		case lost:
+			unheard = errors.New("the line is dead")
 		case refused:
 			return x402.SettleResponse{ErrorReason: x402.Reason(trouble), Network: p.Requirements.Network}, nil
 		case x402.Reason:
@@ -92,7 +107,7 @@ func (b *bank) Settle(_ context.Context, p x402.Payment) (x402.SettleResponse, e
 	b.moved++
 	r := x402.SettleResponse{Success: true, Network: p.Requirements.Network, Transaction: "0x" + strconv.Itoa(b.moved)}
 	b.settled[id.String()] = r
-	return r, nil
+	return r, unheard
 }
 
 // counter is a registry with its till behind a guard.

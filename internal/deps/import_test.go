@@ -72,7 +72,7 @@ func TestDomainsImportWhatIsSharedAndNotEachOther(t *testing.T) {
 	t.Parallel()
 	packages := load(t)
 	for _, domain := range domains {
-		shared := []string{domain + "/...", "x402/...", "store", "internal/web", "internal/seal"}
+		shared := []string{domain + "/...", "x402/...", "store", "internal/web", "internal/seal", "internal/till"}
 		for _, p := range packages.ours(domain + "/...") {
 			for _, dep := range own(p.Deps) {
 				require.True(t, matches(dep, shared), "%s links %s", p.ImportPath, dep)

@@ -13,12 +13,15 @@ import (
 	"github.com/holiman/uint256"
 )
 
+// watchPool returns the transactions that arrive from now on, until stop is called.
+func (c *Chain) watchPool() (arrivals <-chan core.NewTxsEvent, stop func()) {
+	events := make(chan core.NewTxsEvent, 1024)
+	return events, c.eth.TxPool().SubscribeTransactions(events, true).Unsubscribe
+}
+
 // makeBlocks makes a block per BlockTime, or whenever there is something to
 // put into one, until the context ends.
-func (c *Chain) makeBlocks(ctx context.Context) {
-	arrivals := make(chan core.NewTxsEvent, 1024)
-	subscription := c.eth.TxPool().SubscribeTransactions(arrivals, true)
-	defer subscription.Unsubscribe()
+func (c *Chain) makeBlocks(ctx context.Context, arrivals <-chan core.NewTxsEvent) {
 	var tick <-chan time.Time
 	if c.cfg.BlockTime > 0 {
 		ticker := time.NewTicker(c.cfg.BlockTime)

@@ -91,12 +91,16 @@ func Start(ctx context.Context, cfg Config) (*Chain, error) {
 	if err := c.settle(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	arrivals, stop := c.watchPool() // before anybody can send
+	var loop context.Context
+	loop, c.cancel = context.WithCancel(context.Background())
+	c.tasks.Go(func() {
+		defer stop()
+		c.makeBlocks(loop, arrivals)
+	})
 	if err := c.serve(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	var loop context.Context
-	loop, c.cancel = context.WithCancel(context.Background())
-	c.tasks.Go(func() { c.makeBlocks(loop) })
 	return c, nil
 }
 

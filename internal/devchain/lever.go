@@ -44,6 +44,8 @@ func (c *Chain) Balance(account common.Address) (*big.Int, error) {
 
 // BalanceOf returns how many units of a token of this package the account has.
 func (c *Chain) BalanceOf(token, account common.Address) (*big.Int, error) {
+	c.mu.Lock() // a block's receipts can be read before it is the latest
+	defer c.mu.Unlock()
 	state, err := c.eth.BlockChain().State()
 	if err != nil {
 		return nil, fmt.Errorf("devchain: reading the state: %w", err)
