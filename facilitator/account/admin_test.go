@@ -1,12 +1,14 @@
 package account_test
 
 import (
+	"net/http"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/v402/v402/facilitator/account"
+	"github.com/v402/v402/internal/webtest"
 	"github.com/v402/v402/store"
 )
 
@@ -165,5 +167,35 @@ func TestWhatAUserSaysWhileTheyAreDeletedIsNotKept(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, u.Email+u.PublicKey)
 		a.want(a.send(w.request("POST", "/api/v1/auth/register", `{}`)), 201)
+	})
+}
+
+func TestWhoSendsABodySlowlyDoesNothingWithAKeyThatHasEnded(t *testing.T) {
+	overEachStore(t, func(t *testing.T, a *api) {
+		ann, eve := a.join(`{}`), a.join(john)
+		a.want(a.admin("PATCH", "/api/v1/admin/users/"+ann.id, `{"role":"admin"}`), 200)
+		a.want(a.admin("PATCH", "/api/v1/admin/users/"+eve.id, `{"role":"admin"}`), 200)
+		slow := func(by member, method, path, body string, happens func()) {
+			r, err := http.NewRequestWithContext(t.Context(), method, path, webtest.Late(body, happens))
+			require.NoError(t, err)
+			r.Header.Set("Authorization", "Bearer "+by.key)
+			r.Header.Set("Content-Type", "application/json")
+			a.refused(webtest.Send(a.service.Handler(), r), 401, "INVALID_CREDENTIALS")
+		}
+		slow(eve, "POST", "/api/v1/clients/api-keys", `{"name":"another"}`, func() {
+			_, err := a.service.ResetKeys(t.Context(), root, eve.id)
+			require.NoError(t, err)
+		})
+		keys, err := a.service.Keys(t.Context(), eve.id)
+		require.NoError(t, err)
+		require.Len(t, keys, 1)
+		bob := a.join(`{}`)
+		slow(ann, "PATCH", "/api/v1/admin/users/"+bob.id, `{"role":"content_provider"}`, func() {
+			_, err := a.service.SetStatus(t.Context(), root, ann.id, account.StatusChange{Status: account.StatusDeleted})
+			require.NoError(t, err)
+		})
+		u, err := a.service.User(t.Context(), bob.id)
+		require.NoError(t, err)
+		require.NotEqual(t, account.RoleContentProvider, u.Role)
 	})
 }

@@ -72,6 +72,7 @@ func unlessAnonymous(err error) error {
 // guarded serves whom admit lets in, as often as class grants to the user.
 func (a *api) guarded(class v402api.Class, admit func(account.User) error, h userHandler) http.Handler {
 	return a.web.Func(func(w http.ResponseWriter, r *http.Request) error {
+		v402api.Receive(r, v402api.MaxBody)
 		u, err := a.authenticate(r)
 		if err == nil {
 			err = admit(u)

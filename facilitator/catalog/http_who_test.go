@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/v402/v402/facilitator/account"
 	"github.com/v402/v402/facilitator/catalog"
+	"github.com/v402/v402/internal/webtest"
 )
 
 func TestWhoMayDoWhat(t *testing.T) {
@@ -105,5 +107,27 @@ func TestWhatIsSpecifiedIsServed(t *testing.T) {
 			require.NotContains(t, w.Body.String(), "There is no such path", "%s %s", method, path)
 			require.NotEqual(t, 405, w.Code, "%s %s", method, path)
 		}
+	}
+}
+
+func TestWhoseKeyEndsBeforeTheirRequestIsThereMovesNoMoneyToAnotherWallet(t *testing.T) {
+	t.Parallel()
+	ended := false
+	s := openKiosk(t, func(c *catalog.Config) {
+		c.Authenticate = func(r *http.Request) (account.User, error) {
+			if ended {
+				return account.User{}, account.ErrInvalidCredentials
+			}
+			return kioskAuthenticate(r)
+		}
+	})
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", "/api/v1/providers/wallets/base-sepolia", webtest.Late(`{"address":"`+buyer+`"}`, func() { ended = true }))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer ann")
+	refused(t, webtest.Send(s.service.Handler(), r), 401, "INVALID_CREDENTIALS")
+	list, err := s.store.Wallets(t.Context(), "ann")
+	require.NoError(t, err)
+	for _, w := range list {
+		require.Equal(t, payTo, w.Address)
 	}
 }

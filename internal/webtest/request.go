@@ -1,9 +1,11 @@
 package webtest
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 )
 
 // Request is one with a JSON body; headers are pairs of name and value.
@@ -21,4 +23,19 @@ func Send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
+}
+
+// Late is a body before whose first byte something happens.
+func Late(body string, happens func()) io.Reader {
+	return &late{Reader: strings.NewReader(body), happens: sync.OnceFunc(happens)}
+}
+
+type late struct {
+	io.Reader
+	happens func()
+}
+
+func (l *late) Read(p []byte) (int, error) {
+	l.happens()
+	return l.Reader.Read(p)
 }

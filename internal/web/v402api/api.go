@@ -46,12 +46,16 @@ func (a *API) Public(class Class, h HandlerFunc) http.Handler {
 	})
 }
 
+// maxGuarded is how much of a body [Guard] receives first, in bytes.
+const maxGuarded = 64 << 10
+
 // Guard serves whom identify admits, as often as class grants to the user with
 // the ID, or to the client's address if there is none. Who is refused is counted
 // by address too: guessing is limited.
 func Guard[U any](a *API, class Class, identify func(*http.Request) (u U, id string, err error),
 	h func(http.ResponseWriter, *http.Request, U) error) http.Handler {
 	return a.Func(func(w http.ResponseWriter, r *http.Request) error {
+		Receive(r, maxGuarded)
 		u, id, err := identify(r)
 		of := class
 		if err != nil || id == "" {

@@ -1,8 +1,10 @@
 package v402api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"reflect"
@@ -15,6 +17,31 @@ import (
 
 // MaxBody bounds a request body, in bytes, where a handler has no bound of its own.
 const MaxBody = 1 << 20
+
+// Receive waits for the body of r, up to limit bytes of it. Do so before you ask who
+// sends it: whoever sends it slowly is then served as who they are at its end, when
+// their key may have been revoked. An error of the body is left to who reads it.
+func Receive(r *http.Request, limit int64) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	rest := r.Body
+	begin, err := io.ReadAll(io.LimitReader(rest, limit+1))
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(begin), failing{err}, rest), rest}
+}
+
+// failing fails with an error, or ends if there is none.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return 0, io.EOF
+}
 
 // Read decodes the body of r, a JSON object of at most limit bytes, into what
 // into points to: see [Decode]. An empty body is an empty object.
