@@ -51,9 +51,9 @@ const maxHeld = 64
 
 // VerifyEntitlement says whether somebody may use something now. An error means
 // that nobody knows: whoever asks must refuse.
-func (s *Service) VerifyEntitlement(ctx context.Context, r VerifyRequest) (Verification, error) {
+func (s *Service) VerifyEntitlement(ctx context.Context, r VerifyRequest) (v Verification, err error) {
 	if r.EntitlementID == "" && r.OfferID == "" { // the key of an ID has no offer either
-		return Verification{}, checkVerify(&r)
+		return v, checkVerify(&r)
 	}
 	now := s.options.Clock()
 	key := heldKey{strings.ToLower(r.Wallet), r.OfferID}
@@ -61,7 +61,8 @@ func (s *Service) VerifyEntitlement(ctx context.Context, r VerifyRequest) (Verif
 		key = heldKey{subject: r.EntitlementID}
 	}
 	if list, ok := s.cache.find(key, now); ok {
-		if v := choose(list, &r, now); v.Valid || len(list) < maxHeld {
+		v.choose(list, &r, now)
+		if v.Valid || len(list) < maxHeld {
 			return v, nil
 		}
 	}
@@ -69,19 +70,19 @@ func (s *Service) VerifyEntitlement(ctx context.Context, r VerifyRequest) (Verif
 }
 
 // verifyStored is VerifyEntitlement for what is not remembered.
-func (s *Service) verifyStored(ctx context.Context, r *VerifyRequest, key heldKey, now time.Time) (Verification, error) {
+func (s *Service) verifyStored(ctx context.Context, r *VerifyRequest, key heldKey, now time.Time) (v Verification, err error) {
 	if err := checkVerify(r); err != nil {
-		return Verification{}, err
+		return v, err
 	}
 	stamp := s.cache.stamp()
 	list, err := s.held(ctx, key)
 	if err != nil {
-		return Verification{}, err
+		return v, err
 	}
 	if len(list) > 0 {
 		s.cache.put(key, list, now, stamp)
 	}
-	v := choose(list, r, now)
+	v.choose(list, r, now)
 	if v.Valid || len(list) < maxHeld {
 		return v, nil
 	}
@@ -125,7 +126,8 @@ func (s *Service) search(ctx context.Context, r *VerifyRequest, closest Verifica
 		if err != nil {
 			return Verification{}, refusal(err, nil, "look for entitlements")
 		}
-		if v := choose(list.Items, r, now); v.Valid {
+		var v Verification
+		if v.choose(list.Items, r, now); v.Valid {
 			return v, nil
 		}
 		if page.Cursor = list.Next; page.Cursor == "" {
@@ -134,8 +136,8 @@ func (s *Service) search(ctx context.Context, r *VerifyRequest, closest Verifica
 	}
 }
 
-// choose takes the first that is valid, or else the one that comes closest.
-func choose(list []Entitlement, r *VerifyRequest, now time.Time) Verification {
+// choose fills v with the first that is valid, or else the one that comes closest.
+func (v *Verification) choose(list []Entitlement, r *VerifyRequest, now time.Time) {
 	best, code := -1, VerifyNotFound
 	for i := range list {
 		c := list[i].verify(r, now)
@@ -147,12 +149,11 @@ func choose(list []Entitlement, r *VerifyRequest, now time.Time) Verification {
 			best, code = i, c
 		}
 	}
-	v := Verification{Valid: code == VerifyValid, Code: code, CheckedAt: now}
+	v.Valid, v.Code, v.CheckedAt = code == VerifyValid, code, now
 	if best >= 0 {
 		v.Entitlement = list[best]
 		v.Entitlement.State = v.Entitlement.StateAt(now)
 	}
-	return v
 }
 
 // closeness orders what is not valid: the higher, the more it says.
