@@ -67,6 +67,10 @@ type TillPayment struct {
 // longer move: a request that was cut off may still be on its way, and a payment
 // that failed has been signed all the same. To ask without a payment is to ask what
 // became of the one that is under way.
+//
+// Requests with one payment at the same time are told apart by the guard's Claims:
+// give it those of the store, so that all processes, and those after a restart,
+// know which are the same.
 type Till struct {
 	*TillConfig
 	s *Service
