@@ -33,16 +33,16 @@ func (c *Chain) Run(ctx context.Context) error {
 	return nil
 }
 
-// attend has work done on f, unless some is being done: while the chain or the
-// journal is slow, f does not wait for them twice. The work outlives Run's
-// context, and Run waits for it.
+// attend has work done on f, and f looked into if no news come of that, unless some
+// is being done: while the chain or the journal is slow, f does not wait for them
+// twice. The work outlives Run's context, and Run waits for it.
 func (c *Chain) attend(f *flight, work func(context.Context, *flight)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.busy {
 		return
 	}
-	f.busy = true
+	f.busy, f.lookAt = true, c.cfg.Now().Add(c.cfg.ResendAfter)
 	c.attending++
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), roundFor)

@@ -83,7 +83,6 @@ func (c *Chain) lookInto(ctx context.Context) {
 		}
 	}
 	for _, f := range reserved {
-		c.lookLater(f, c.cfg.ResendAfter)
 		c.attend(f, c.reconsider)
 	}
 	for len(sent) > 0 && ctx.Err() == nil {
